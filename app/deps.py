@@ -1,0 +1,53 @@
+"""What a route may ask for: the services, as annotated aliases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.handlers.registry import HandlerRegistry
+from app.services.live import LiveFeed
+from app.services.requests import RequestLog
+from app.services.servers import ServerService
+from app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All of them, built once at start-up; `app.state.services`."""
+
+    settings: Settings
+    servers: ServerService
+    requests: RequestLog
+    handlers: HandlerRegistry
+    feed: LiveFeed
+
+
+def services(request: Request) -> Services:
+    found = request.app.state.services
+    assert isinstance(found, Services)
+    return found
+
+
+def _servers(request: Request) -> ServerService:
+    return services(request).servers
+
+
+def _requests(request: Request) -> RequestLog:
+    return services(request).requests
+
+
+def _handlers(request: Request) -> HandlerRegistry:
+    return services(request).handlers
+
+
+def _feed(request: Request) -> LiveFeed:
+    return services(request).feed
+
+
+Servers = Annotated[ServerService, Depends(_servers)]
+Requests = Annotated[RequestLog, Depends(_requests)]
+Handlers = Annotated[HandlerRegistry, Depends(_handlers)]
+Feed = Annotated[LiveFeed, Depends(_feed)]

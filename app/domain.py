@@ -1,0 +1,178 @@
+"""The nouns of the product, as values. Imported by every other part; imports none of them.
+
+Times are UTC microseconds since the epoch (`*_us`); the faces turn them into ISO 8601.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+Transport = Literal["tcp", "udp", "unix", "unix-datagram"]
+Concurrency = Literal["single", "threading"]
+Wanted = Literal["running", "stopped"]
+State = Literal["stopped", "starting", "running", "stopping", "failed"]
+OptionValue = str | int | float | bool
+
+T = TypeVar("T")
+
+TRANSPORTS: tuple[Transport, ...] = ("tcp", "udp", "unix", "unix-datagram")
+CONCURRENCIES: tuple[Concurrency, ...] = ("threading", "single")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A transport with a concurrency, and when to choose it."""
+
+    transport: Transport
+    concurrency: Concurrency
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class InetAddress:
+    host: str
+    port: int  # 0: any that is free and allowed
+
+
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    name: str  # a file in the socket directory, never a path
+
+
+Address = InetAddress | UnixAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one server may use."""
+
+    max_connections: int = 200  # open at one time; the next is refused. UDP: peers remembered
+    idle_timeout_s: float = 300.0  # seconds without a byte either way; 0: no limit
+    backlog: int = 512  # connections the kernel holds before accept(); capped by somaxconn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSpec:
+    """The definition of a server: what the control database keeps."""
+
+    name: str
+    transport: Transport
+    concurrency: Concurrency
+    handler: str  # a key of the handler registry: "echo", "greeter.py:Greeter"
+    address: Address
+    handler_options: Mapping[str, OptionValue] = field(default_factory=dict)
+    limits: Limits = Limits()
+    wanted: Wanted = "stopped"
+    created_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """A server as it is now: its definition beside what is actually so.
+
+    Totals count the present run, or the last one while stopped.
+    """
+
+    spec: ServerSpec
+    state: State = "stopped"
+    error: str | None = None  # why it failed; or what it suffers from while running
+    fileno: int | None = None
+    server_address: tuple[str, int] | str | None = None  # the bound one
+    started_us: int | None = None
+    connections: int = 0
+    connections_total: int = 0
+    requests_total: int = 0
+    errors_total: int = 0
+    refused_total: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConnection:
+    """A peer that is connected now; for datagrams, one heard of within the idle limit."""
+
+    id: int  # rises per run of its server
+    peer: str
+    opened_us: int
+    idle_s: float
+    bytes_in: int
+    bytes_out: int
+    fileno: int | None  # None for a datagram peer: it has none of its own
+    thread: str | None  # name of the thread that answers it
+    last_bytes: bytes  # the latest chunk's first bytes, at most 32
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One direction of a request: kept prefix, true length, digest of all of it (hex)."""
+
+    prefix: bytes
+    total: int
+    sha256: str
+
+    @property
+    def truncated(self) -> bool:
+        return self.total > len(self.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class TapeChunk:
+    """Bytes that crossed at one moment. `data` is shorter than `size` past the kept prefix."""
+
+    inbound: bool
+    offset_us: int
+    size: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSummary:
+    """One row of the request log."""
+
+    id: str  # "YYYYMMDD-seq", which is its place in the log and the cursor too
+    server: str
+    peer: str
+    connection_id: int
+    started_us: int
+    duration_us: int
+    bytes_in: int
+    bytes_out: int
+    outcome: str  # sockcore.events.Outcome, or `lost`: the process died before it ended
+    closed_by: str | None
+    error: str | None  # last line of the traceback; the whole of it on RequestDetail
+    preview: bytes  # first bytes received, at most 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestDetail:
+    """A row with both payloads and its tape."""
+
+    summary: RequestSummary
+    traceback: str | None
+    received: Payload
+    sent: Payload
+    tape: tuple[TapeChunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some items, newest first, and the cursor of the next page."""
+
+    items: tuple[T, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStats:
+    """Counts of finished requests since the start. received == stored + dropped + pending."""
+
+    received: int
+    stored: int
+    dropped: int
+    pending: int
+    writer_lag_ms: int
+    state: Literal["ok", "failed"]
+    error: str | None = None

@@ -1,0 +1,155 @@
+"""Live feed: what changed, from any thread, to the watchers on the event loop.
+
+Knows nothing of sockets, SQL or HTML. Every watcher has a bounded queue; what does not fit is
+counted and told as `missed`, so that a slow watcher slows nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from app.domain import RequestSummary
+
+#: Notices one watcher may lag behind before it misses some. At ~300 bytes each: 300 KiB.
+QUEUE_LIMIT = 1_000
+
+Topic = Literal[
+    "server", "server.deleted", "connection.opened", "connection.closed", "request", "log"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something changed. `server`, `connection.*`: look it up; `request`: the row as committed."""
+
+    topic: Topic
+    server: str
+    connection_id: int | None = None
+    peer: str | None = None
+    request: RequestSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Notices since the last batch, oldest first, and how many did not fit."""
+
+    notices: tuple[Notice, ...]
+    missed: int
+
+
+class LiveFeed:
+    """Fans notices out to subscriptions.
+
+    Thread: `publish` and `close` from any; `subscribe` and its iteration on the event loop.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards _subscriptions and _closed
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._closed = False
+
+    @property
+    def watchers(self) -> int:
+        return len(self._subscriptions)
+
+    def publish(self, *notices: Notice) -> None:
+        """Hand `notices` to every watcher. Never blocks; costs nothing when nobody watches."""
+        for subscription in self._subscriptions:
+            subscription.offer(notices)
+
+    def subscribe(self, server: str | None = None) -> Subscription:
+        """Watch everything, or one server. Use as a context manager."""
+        subscription = Subscription(self, server, asyncio.get_running_loop())
+        with self._lock:
+            if self._closed:
+                subscription.close()
+            else:
+                self._subscriptions += (subscription,)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        with self._lock:
+            self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+
+    def close(self) -> None:
+        """End every subscription, now and later, so that open streams return."""
+        with self._lock:
+            self._closed = True
+            open_now, self._subscriptions = self._subscriptions, ()
+        for subscription in open_now:
+            subscription.close()
+
+
+class Subscription:
+    """One watcher's bounded queue."""
+
+    def __init__(
+        self, feed: LiveFeed, server: str | None, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._feed = feed
+        self._server = server
+        self._loop = loop
+        self._lock = threading.Lock()  # guards _queue, _missed and _closed
+        self._queue: deque[Notice] = deque()
+        self._missed = 0
+        self._closed = False
+        self._wake = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._feed.unsubscribe(self)
+
+    def offer(self, notices: tuple[Notice, ...]) -> None:
+        """Queue what this watcher wants. Thread: any."""
+        with self._lock:
+            was_empty = not self._queue and not self._missed
+            for notice in notices:
+                if self._server is not None and notice.server not in (self._server, ""):
+                    continue
+                if len(self._queue) < QUEUE_LIMIT:
+                    self._queue.append(notice)
+                else:
+                    self._missed += 1
+            wake = was_empty and bool(self._queue)
+        if wake:
+            self._call(self._wake.set)
+
+    def close(self) -> None:
+        """End the iteration. Thread: any."""
+        with self._lock:
+            self._closed = True
+        self._call(self._wake.set)
+
+    async def next_batch(self, *, pause_s: float = 0.0) -> Batch | None:
+        """Wait for something, then `pause_s` more so that a burst comes as one batch.
+
+        Returns: None once the feed is closed.
+        """
+        while True:
+            await self._wake.wait()
+            if pause_s and not self._closed:
+                await asyncio.sleep(pause_s)
+            with self._lock:
+                if self._closed:
+                    return None
+                batch = Batch(tuple(self._queue), self._missed)
+                self._queue.clear()
+                self._missed = 0
+                self._wake.clear()
+            # A wake-up may arrive after the batch that it announced has been taken.
+            if batch.notices or batch.missed:
+                return batch
+
+    def _call(self, callback: object) -> None:
+        assert callable(callback)
+        try:
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:
+            # The loop is closed: its watchers are gone with it.
+            self._feed.unsubscribe(self)

@@ -1,0 +1,104 @@
+"""sockcore: the stdlib's socketserver, made into something that can be run and watched.
+
+`import sockcore as socketserver` works. On top: `BackgroundServer` runs one server in a thread
+and shows its connections; an event sink hears what happens; `Limits` bound what it may use.
+
+    BaseServer
+    `- TCPServer -------- UnixStreamServer
+       `- UDPServer ----- UnixDatagramServer
+    ThreadingMixIn + each of the four: ThreadingTCPServer, ...
+
+    BaseRequestHandler
+    |- StreamRequestHandler
+    `- DatagramRequestHandler
+"""
+
+from __future__ import annotations
+
+import socket as _socket
+
+from sockcore.background import BackgroundServer
+from sockcore.base import BaseServer, _ServerSelector
+from sockcore.connections import ConnectionInfo
+from sockcore.errors import SockcoreError, StateError
+from sockcore.events import (
+    AcceptPaused,
+    AcceptResumed,
+    Bytes,
+    Chunk,
+    ClosedBy,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionRefused,
+    Event,
+    EventSink,
+    Outcome,
+    RequestFinished,
+    RequestProgressed,
+    ServerStarted,
+    ServerStopped,
+)
+from sockcore.handlers import (
+    BaseRequestHandler,
+    DatagramRequestHandler,
+    StreamRequestHandler,
+    _SocketWriter,
+)
+from sockcore.limits import Limits
+from sockcore.observer import Totals
+from sockcore.servers import ThreadingTCPServer, ThreadingUDPServer
+from sockcore.state import ServerState
+from sockcore.tcp import TCPServer
+from sockcore.threads import ThreadingMixIn, _NoThreads, _Threads
+from sockcore.udp import UDPServer
+
+__version__ = "0.4"  # of the stdlib's interface
+
+__all__ = [
+    "AcceptPaused",
+    "AcceptResumed",
+    "BackgroundServer",
+    "BaseRequestHandler",
+    "BaseServer",
+    "Bytes",
+    "Chunk",
+    "ClosedBy",
+    "ConnectionClosed",
+    "ConnectionInfo",
+    "ConnectionOpened",
+    "ConnectionRefused",
+    "DatagramRequestHandler",
+    "Event",
+    "EventSink",
+    "Limits",
+    "Outcome",
+    "RequestFinished",
+    "RequestProgressed",
+    "ServerStarted",
+    "ServerState",
+    "ServerStopped",
+    "SockcoreError",
+    "StateError",
+    "StreamRequestHandler",
+    "TCPServer",
+    "ThreadingMixIn",
+    "ThreadingTCPServer",
+    "ThreadingUDPServer",
+    "Totals",
+    "UDPServer",
+]
+
+# Private in the stdlib too, and used by programs all the same.
+_PRIVATE = (_NoThreads, _ServerSelector, _SocketWriter, _Threads)
+
+if hasattr(_socket, "AF_UNIX"):
+    from sockcore.servers import ThreadingUnixDatagramServer, ThreadingUnixStreamServer
+    from sockcore.tcp import UnixStreamServer
+    from sockcore.udp import UnixDatagramServer
+
+    __all__ += [
+        "ThreadingUnixDatagramServer",
+        "ThreadingUnixStreamServer",
+        "UnixDatagramServer",
+        "UnixStreamServer",
+    ]

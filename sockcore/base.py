@@ -1,0 +1,304 @@
+"""BaseServer: the serve loop and the hooks of one request. Source: stdlib socketserver.
+
+Knows a thing with `fileno()` and `get_request()`; subclasses bring the sockets. Hooks, hook
+order and defaults are the stdlib's; what differs on purpose is listed in docs/sockcore.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import selectors
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from sockcore.events import AcceptPaused, AcceptResumed
+from sockcore.observer import Observer, now_us
+
+__all__ = ["BaseServer"]
+
+log = logging.getLogger("sockcore")
+
+if hasattr(selectors, "PollSelector"):
+    _ServerSelector: type[selectors.BaseSelector] = selectors.PollSelector
+else:
+    _ServerSelector = selectors.SelectSelector
+
+#: accept() fails with these for want of something that may come back: descriptors or memory.
+#: The listener stays readable meanwhile, so trying again at once would spin.
+_ACCEPT_STARVED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+#: Seconds between tries then: doubled from the first to the last, as Go's net/http does.
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.005, 0.5
+
+
+class _Waker:
+    """Ends a select() from another thread, by descriptor. A socket pair, since Windows can
+    select nothing else."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._lock = threading.Lock()  # guards the writer against being closed while used
+
+    def fileno(self) -> int:
+        return self._reader.fileno()
+
+    def wake(self) -> None:
+        with self._lock:
+            if self._writer.fileno() >= 0:
+                self._writer.setblocking(False)
+                self._writer.send(b"\0")
+
+    def wait(self, timeout_s: float) -> None:
+        self._reader.settimeout(timeout_s)
+        try:
+            self._reader.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            return
+
+    def close(self) -> None:
+        with self._lock:
+            self._reader.close()
+            self._writer.close()
+
+
+class _AcceptTrouble:
+    """How accept() is failing: since when, how often, how long to wait before the next try."""
+
+    def __init__(self) -> None:
+        self.pause_s = 0.0
+        self.failures = 0
+        self.error = ""
+
+    def failed(self, error: OSError) -> bool:
+        """Returns: True when this is the first of a row."""
+        self.failures += 1
+        self.error = f"accept: {error.strerror or error}"
+        self.pause_s = min(_LAST_PAUSE_S, self.pause_s * 2 or _FIRST_PAUSE_S)
+        return self.failures == 1
+
+
+class BaseServer:
+    """Base class for server classes. Source: `socketserver.BaseServer`.
+
+    May be overridden: `server_activate`, `get_request`, `handle_timeout`, `verify_request`,
+    `server_close`, `process_request`, `shutdown_request`, `close_request`, `service_actions`,
+    `handle_error`, `finish_request`.
+    """
+
+    timeout: float | None = None
+
+    _observer: Observer | None = None
+    __waker: _Waker | None = None
+    __serving_thread: int | None = None
+    __trouble: _AcceptTrouble | None = None
+
+    def __init__(
+        self, server_address: Any, RequestHandlerClass: Callable[[Any, Any, Any], Any]
+    ) -> None:
+        self.server_address = server_address
+        self.RequestHandlerClass = RequestHandlerClass
+        self.__is_shut_down = threading.Event()
+        self.__shutdown_request = False
+
+    def server_activate(self) -> None:
+        """Called by the constructor, to listen."""
+
+    def fileno(self) -> int:
+        """What serve_forever() selects on. Not in the stdlib's BaseServer: subclasses bring it."""
+        raise NotImplementedError(f"{type(self).__name__} has no fileno()")
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Returns: the request and the client's address. Subclasses bring it."""
+        raise NotImplementedError(f"{type(self).__name__} has no get_request()")
+
+    # -- the loop -------------------------------------------------------------------------
+
+    def serve_forever(self, poll_interval: float | None = 0.5) -> None:
+        """Handle one request at a time until shutdown().
+
+        `service_actions()` runs every turn, at least each `poll_interval` seconds; None: only
+        after a request. shutdown() does not wait for it.
+        """
+        self.__is_shut_down.clear()
+        waker = _Waker()
+        try:
+            self.__serving_thread = threading.get_ident()
+            self.__waker = waker
+            with _ServerSelector() as selector:
+                selector.register(self, selectors.EVENT_READ)
+                selector.register(waker, selectors.EVENT_READ)
+                while not self.__shutdown_request:
+                    ready = self.__wait(selector, waker, poll_interval)
+                    # bpo-35017: told to stop while waiting: leave before accepting.
+                    if self.__shutdown_request:
+                        break
+                    if ready:
+                        self._handle_request_noblock()
+                    self.service_actions()
+        finally:
+            self.__waker = None
+            self.__serving_thread = None
+            waker.close()
+            self.__shutdown_request = False
+            self.__is_shut_down.set()
+
+    def __wait(
+        self, selector: selectors.BaseSelector, waker: _Waker, poll_interval: float | None
+    ) -> bool:
+        """Returns: whether there is a request to get."""
+        if self.__trouble is not None:
+            waker.wait(self.__trouble.pause_s)
+            return True
+        return any(key.fileobj is self for key, _ in selector.select(poll_interval))
+
+    def shutdown(self) -> None:
+        """Stop the serve_forever() loop, at once, and wait until it is out.
+
+        Before the first serve_forever() this waits for it, which then returns at once, as in the
+        stdlib. Thread: any; in the serving thread itself it only asks, and returns.
+        """
+        self._ask_to_stop()
+        if self.__serving_thread != threading.get_ident():
+            self.__is_shut_down.wait()
+
+    def _ask_to_stop(self) -> None:
+        """shutdown() without the wait."""
+        self.__shutdown_request = True
+        waker = self.__waker
+        if waker is not None:
+            waker.wake()
+
+    def service_actions(self) -> None:
+        """Called by the loop each turn."""
+
+    # -- one request ----------------------------------------------------------------------
+
+    def handle_request(self) -> Any:
+        """Handle one request, or wait out `timeout` and return what handle_timeout() does."""
+        # The timeout of the socket came before the attribute; both are respected.
+        timeout = self.socket.gettimeout()  # type: ignore[attr-defined]
+        if timeout is None:
+            timeout = self.timeout
+        elif self.timeout is not None:
+            timeout = min(timeout, self.timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with _ServerSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            while True:
+                if selector.select(timeout):
+                    return self._handle_request_noblock()
+                if deadline is not None:
+                    timeout = deadline - time.monotonic()
+                    if timeout < 0:
+                        return self.handle_timeout()
+
+    def _handle_request_noblock(self) -> None:
+        """Handle one request; the caller has seen that there is one."""
+        try:
+            request, client_address = self.get_request()
+        except OSError as error:
+            self.__not_accepted(error)
+            return
+        if self.__trouble is not None:
+            self.__accepting_again(self.__trouble)
+        if not self.verify_request(request, client_address):
+            self.shutdown_request(request)
+            return
+        try:
+            self.process_request(request, client_address)
+        except Exception:
+            self._fail(request, client_address)
+            self.shutdown_request(request)
+        except BaseException:
+            self.shutdown_request(request)
+            raise
+
+    def _fail(self, request: Any, client_address: Any) -> None:
+        """The exception being handled ended `request`: note it, then the hook."""
+        if self._observer is not None:
+            self._observer.failed(request)
+        self.handle_error(request, client_address)
+
+    def __not_accepted(self, error: OSError) -> None:
+        if error.errno not in _ACCEPT_STARVED:
+            return  # as in the stdlib: the client is gone already
+        if self.__trouble is None:
+            self.__trouble = _AcceptTrouble()
+        if self.__trouble.failed(error):
+            told = f"{self.__trouble.error}; trying again until it works"
+            log.error("%s: %s", self.server_address, told)
+            if self._observer is not None:
+                self._observer.emit(
+                    AcceptPaused(server=self._observer.server, at_us=now_us(), error=told)
+                )
+
+    def __accepting_again(self, trouble: _AcceptTrouble) -> None:
+        self.__trouble = None
+        log.warning("%s: accepting again after %d failures", self.server_address, trouble.failures)
+        if self._observer is not None:
+            self._observer.emit(
+                AcceptResumed(
+                    server=self._observer.server, at_us=now_us(), failures=trouble.failures
+                )
+            )
+
+    # -- hooks ----------------------------------------------------------------------------
+
+    def handle_timeout(self) -> None:
+        """Called when handle_request() got none within `timeout`."""
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Returns: whether to process this request."""
+        return True
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer here and now; the mix-ins do it elsewhere."""
+        self.finish_request(request, client_address)
+        self.shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Clean up the server."""
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answer by making a handler."""
+        if self._observer is None:
+            self.RequestHandlerClass(request, client_address, self)
+        else:
+            with self._observer.answering(request):
+                self.RequestHandlerClass(request, client_address, self)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Shut down and close one request."""
+        self.close_request(request)
+
+    def close_request(self, request: Any) -> None:
+        """Clean up one request."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of the exception being handled; serving goes on."""
+        print("-" * 40, file=sys.stderr)  # noqa: T201  (the stdlib's text, on its stream)
+        print(  # noqa: T201
+            "Exception occurred during processing of request from",
+            client_address,
+            file=sys.stderr,
+        )
+        traceback.print_exc()
+        print("-" * 40, file=sys.stderr)  # noqa: T201
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.server_close()

@@ -1,0 +1,218 @@
+"""Who is connected: the connections of one server, and the requests they carry.
+
+Knows records and the table. Knows nothing of SQL, pages or how a server accepts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+import weakref
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from sockcore.events import ClosedBy, Outcome
+from sockcore.tape import Tape
+
+__all__ = ["Connection", "ConnectionInfo", "ConnectionTable", "Request", "peer_label"]
+
+#: By whom it was ended -> how the request ended, where that says more than the handler does.
+_ENDED: dict[ClosedBy, Outcome] = {"panel": "disconnected", "idle": "idle", "stop": "stopped"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionInfo:
+    """A connection as it stood when asked for."""
+
+    id: int
+    peer: str
+    opened_us: int
+    idle_s: float
+    bytes_in: int
+    bytes_out: int
+    fileno: int | None  # None for a datagram peer
+    thread: str | None  # the thread that answers it; None before one does
+    last_bytes: bytes  # of the latest chunk received, at most 32
+
+
+class Connection:
+    """A peer: of a stream from accept to close, of datagrams by address until idle."""
+
+    __slots__ = (
+        "__weakref__",
+        "address",
+        "bytes_in",
+        "bytes_out",
+        "id",
+        "last_bytes",
+        "last_ns",
+        "opened_us",
+        "peer",
+        "request",
+        "sock",
+        "stream",
+        "thread",
+    )
+
+    def __init__(self, connection_id: int, address: Any, peer: str, *, stream: bool) -> None:
+        self.id = connection_id
+        self.address = address
+        self.peer = peer
+        self.stream = stream
+        self.opened_us = time.time_ns() // 1000
+        self.thread: str | None = None
+        # A stream: its one request and its socket. The socket is held weakly, so that it dies
+        # with the last user of it, as in the stdlib.
+        self.request: Request | None = None
+        self.sock: weakref.ref[socket.socket] | None = None
+        # A datagram peer: what it amounts to so far.
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.last_ns = time.monotonic_ns()
+        self.last_bytes = b""
+
+    def silent_ns(self, now_ns: int) -> int:
+        request = self.request
+        return max(0, now_ns - (request.tape.last_ns if request else self.last_ns))
+
+    def info(self, now_ns: int) -> ConnectionInfo:
+        request = self.request
+        tape = request.tape if request else None
+        sock = self.sock() if self.sock else None
+        return ConnectionInfo(
+            id=self.id,
+            peer=self.peer,
+            opened_us=self.opened_us,
+            idle_s=self.silent_ns(now_ns) / 1e9,
+            bytes_in=tape.bytes_in if tape else self.bytes_in,
+            bytes_out=tape.bytes_out if tape else self.bytes_out,
+            fileno=sock.fileno() if sock is not None and sock.fileno() >= 0 else None,
+            thread=self.thread,
+            last_bytes=tape.last_bytes(32) if tape else self.last_bytes[:32],
+        )
+
+    def shut(self, how: int) -> None:
+        """socket.shutdown(how); nothing for a datagram peer, or when it is closed already."""
+        sock = self.sock() if self.sock else None
+        if sock is not None:
+            with contextlib.suppress(OSError):  # closed or reset meanwhile: what we want
+                sock.shutdown(how)
+
+
+class Request:
+    """What one handler instance answers: a stream's connection, or one datagram."""
+
+    __slots__ = (
+        "connection",
+        "ended_by",
+        "error",
+        "finished",
+        "id",
+        "lock",
+        "started_us",
+        "tape",
+        "told_notes",
+        "told_ns",
+    )
+
+    def __init__(self, request_id: int, connection: Connection, tape: Tape) -> None:
+        self.id = request_id
+        self.connection = connection
+        self.tape = tape
+        self.started_us = time.time_ns() // 1000
+        self.lock = threading.Lock()  # held while an event about it is made and sent
+        self.finished = False
+        self.error: str | None = None
+        self.ended_by: ClosedBy | None = None  # set when it is not left to the handler
+        self.told_ns = 0  # when RequestProgressed was last sent
+        self.told_notes = -1  # and of how many notes
+
+    def verdict(self) -> tuple[Outcome, ClosedBy]:
+        """How it ended and by whom."""
+        if self.ended_by is not None:
+            return _ENDED[self.ended_by], self.ended_by
+        if self.error is not None:
+            return "error", "handler"
+        return "ok", "client" if self.tape.peer_ended else "handler"
+
+
+class ConnectionTable:
+    """The open connections by id, and datagram peers by address too.
+
+    Thread: any. What comes out is a copy.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()  # guards both mappings
+        self._by_id: dict[int, Connection] = {}
+        self._peers: dict[Hashable, Connection] = {}  # the one silent longest first
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add(self, connection: Connection) -> None:
+        with self._changed:
+            self._by_id[connection.id] = connection
+            if not connection.stream:
+                self._peers[connection.address] = connection
+
+    def remove(self, connection: Connection) -> bool:
+        """Returns: False when it was not there any more."""
+        with self._changed:
+            found = self._by_id.pop(connection.id, None) is not None
+            if found and not connection.stream:
+                self._peers.pop(connection.address, None)
+            if not self._by_id:
+                self._changed.notify_all()
+            return found
+
+    def get(self, connection_id: int) -> Connection | None:
+        with self._changed:
+            return self._by_id.get(connection_id)
+
+    def peer(self, address: Hashable) -> Connection | None:
+        """The datagram peer at `address`, who thereby becomes the one heard of last."""
+        with self._changed:
+            found = self._peers.pop(address, None)
+            if found is not None:
+                self._peers[address] = found
+            return found
+
+    def quietest_peer(self) -> Connection | None:
+        with self._changed:
+            return next(iter(self._peers.values()), None)
+
+    def all(self) -> list[Connection]:
+        """Every open one, oldest first."""
+        with self._changed:
+            return list(self._by_id.values())
+
+    def wait_empty(self, timeout_s: float) -> bool:
+        """Returns: False when some were still open at the deadline."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._by_id, max(0.0, timeout_s))
+
+
+def peer_label(address: Any, sock: socket.socket | None = None) -> str:
+    """How a peer is written: `127.0.0.1:50122`, `[::1]:50122`, a path, `pid 4242`, `unnamed`.
+
+    A Unix stream peer has no address; the kernel tells its process id instead.
+    """
+    if isinstance(address, tuple):
+        host, port = address[0], address[1]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if isinstance(address, bytes):
+        return "@" + address.lstrip(b"\0").decode("utf-8", "backslashreplace")
+    if address:
+        return str(address)
+    if sock is not None and hasattr(socket, "SO_PEERCRED"):
+        with contextlib.suppress(OSError):  # not a local socket after all
+            size = struct.calcsize("3i")
+            raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+            pid, _uid, _gid = struct.unpack("3i", raw)
+            return f"pid {pid}"
+    return "unnamed"

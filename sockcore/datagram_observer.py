@@ -1,0 +1,124 @@
+"""The observer of a datagram server: a datagram is a request, a peer a connection until idle."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from sockcore.connections import Connection, Request, peer_label
+from sockcore.events import EventSink
+from sockcore.limits import Limits
+from sockcore.observe import ObservedDatagramSocket
+from sockcore.observer import Observer
+from sockcore.tape import Tape
+
+__all__ = ["DatagramObserver"]
+
+
+class DatagramObserver(Observer):
+    """Watches a UDP or Unix datagram server."""
+
+    def __init__(self, server: str, run_id: str, sink: EventSink, limits: Limits) -> None:
+        super().__init__(server, run_id, sink, limits)
+        # Requests being answered, by id of the tuple that the hooks pass around. Guarded by
+        # _lock. The tuple is kept beside, so that its id stays its own.
+        self._answering: dict[int, tuple[Any, Request]] = {}
+        self._all_answered = threading.Condition(self._lock)
+        self._here = threading.local()  # .record: the request this thread answers
+
+    def watch(self, plain: socket.socket) -> ObservedDatagramSocket:
+        """The server's own socket, made to tell what goes out."""
+        return ObservedDatagramSocket.over(plain, self._sent_to)
+
+    def received(self, request: tuple[bytes, Any], address: Any) -> None:
+        """Enter a datagram that was just received. Thread: the one that receives."""
+        data = request[0]
+        peer = self.table.peer(address) or self._new_peer(address)
+        peer.last_ns = time.monotonic_ns()
+        peer.last_bytes = data[:32]
+        record = Request(next(self._request_ids), peer, Tape(self.limits))
+        record.tape.note(True, data)
+        with self._lock:
+            peer.bytes_in += len(data)
+            self._bytes_in += len(data)
+            self._requests_total += 1
+            self._answering[id(request)] = (request, record)
+
+    def answered(self, request: Any) -> None:
+        """The server is done with this datagram."""
+        with self._lock:
+            _, record = self._answering.pop(id(request), (None, None))
+            if not self._answering:
+                self._all_answered.notify_all()
+        if record is not None:
+            self._finish(record)
+
+    def record_of(self, request: Any) -> Request | None:
+        with self._lock:
+            return self._answering.get(id(request), (None, None))[1]
+
+    @contextlib.contextmanager
+    def answering(self, request: Any) -> Iterator[Request | None]:
+        with super().answering(request) as record:
+            self._here.record = record
+            try:
+                yield record
+            finally:
+                self._here.record = None
+
+    def _new_peer(self, address: Any) -> Connection:
+        limit = self.limits.max_connections
+        while limit is not None and len(self.table) >= limit:
+            quietest = self.table.quietest_peer()
+            if quietest is None:
+                break
+            self._forget(quietest, "idle")
+        peer = Connection(next(self._connection_ids), address, peer_label(address), stream=False)
+        self._enter(peer)
+        return peer
+
+    def _sent_to(self, address: Any, data: bytes) -> None:
+        record = getattr(self._here, "record", None)
+        if record is None or record.connection.address != address:
+            record = self._latest_of(address)
+        if record is not None:
+            record.tape.note(False, data)
+        peer = record.connection if record is not None else self.table.peer(address)
+        with self._lock:
+            self._bytes_out += len(data)
+            if peer is not None:
+                peer.bytes_out += len(data)
+                peer.last_ns = time.monotonic_ns()
+
+    def _latest_of(self, address: Any) -> Request | None:
+        """The newest unanswered request of `address`: for a reply that another thread sends."""
+        with self._lock:
+            for _, record in reversed(self._answering.values()):
+                if record.connection.address == address:
+                    return record
+        return None
+
+    def tick(self) -> None:
+        super().tick()
+        with self._lock:
+            records = [record for _, record in self._answering.values()]
+        now_ns = time.monotonic_ns()
+        for record in records:
+            self._tell(record, now_ns)
+
+    def abandon(self) -> int:
+        """Also the datagrams whose handlers do not end."""
+        with self._lock:
+            left, self._answering = list(self._answering.values()), {}
+        for _, record in left:
+            record.ended_by = record.ended_by or "stop"
+            self._finish(record)
+        return super().abandon() + len(left)
+
+    def wait_drained(self, timeout_s: float) -> bool:
+        with self._all_answered:
+            return self._all_answered.wait_for(lambda: not self._answering, max(0.0, timeout_s))

@@ -1,0 +1,197 @@
+"""Sockets that count and tape what crosses them while staying `socket.socket`.
+
+Knows tapes and the two calls it makes back (`ended`, `sent_to`). Knows nothing of servers.
+`makefile()`, `select`, `rfile` and user code work as with any socket, since these are sockets.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Self, TypeVar
+
+from sockcore.tape import Tape
+
+__all__ = ["ObservedDatagramSocket", "ObservedSocket", "adopt"]
+
+S = TypeVar("S", bound=socket.socket)
+
+#: What a peer's abrupt end looks like from here.
+_PEER_GONE = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
+
+
+class ObservedSocket(socket.socket):
+    """The socket of one accepted connection."""
+
+    __slots__ = ("ended", "record", "tape")
+
+    tape: Tape
+    record: object  # what the observer knows of it; not looked into here
+    ended: Callable[[], None] | None  # called once, when the descriptor is really closed
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        try:
+            data = super().recv(bufsize, flags)
+        except _PEER_GONE:
+            self.tape.peer_ended = True
+            raise
+        if not flags & socket.MSG_PEEK:
+            self._received(data, bufsize)
+        return data
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        try:
+            size = super().recv_into(buffer, nbytes, flags)
+        except _PEER_GONE:
+            self.tape.peer_ended = True
+            raise
+        if not flags & socket.MSG_PEEK:
+            view = memoryview(buffer).cast("B")
+            self._received(view[:size], len(view))
+        return size
+
+    def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        data, address = super().recvfrom(bufsize, flags)
+        if not flags & socket.MSG_PEEK:
+            self._received(data, bufsize)
+        return data, address
+
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        size, address = super().recvfrom_into(buffer, nbytes, flags)
+        if not flags & socket.MSG_PEEK:
+            view = memoryview(buffer).cast("B")
+            self._received(view[:size], len(view))
+        return size, address
+
+    def recvmsg(
+        self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+        message = super().recvmsg(bufsize, ancbufsize, flags)
+        if not flags & socket.MSG_PEEK:
+            self._received(message[0], bufsize)
+        return message
+
+    def recvmsg_into(
+        self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
+        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        message = super().recvmsg_into(views, ancbufsize, flags)
+        if not flags & socket.MSG_PEEK:
+            self._received(b"".join(views)[: message[0]], sum(map(len, views)))
+        return message
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        try:
+            sent = super().send(data, flags)
+        except _PEER_GONE:
+            self.tape.peer_ended = True
+            raise
+        view = memoryview(data).cast("B")
+        self.tape.note(False, view if sent == len(view) else view[:sent])
+        return sent
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """As the stdlib's; by `send`, so that what went before a failure is on the tape."""
+        with memoryview(data) as given, given.cast("B") as view:
+            timeout = self.gettimeout()
+            deadline = None if timeout is None else time.monotonic() + timeout
+            sent = self.send(view, flags)
+            while sent < len(view):
+                # The limit is on the whole call, as in the stdlib.
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError("timed out")
+                sent += self.send(view[sent:], flags)
+
+    def sendmsg(self, buffers: Iterable[Any], *args: Any) -> int:
+        parts = [memoryview(buffer).cast("B") for buffer in buffers]
+        sent = super().sendmsg(parts, *args)
+        self.tape.note(False, b"".join(parts)[:sent])
+        return sent
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """As the stdlib's where it has no os.sendfile: by `send`, so that it is on the tape."""
+        return self._sendfile_use_send(file, offset, count)  # type: ignore[attr-defined, no-any-return]
+
+    def dup(self) -> Self:
+        """Another socket on the same connection, on the same tape."""
+        twin = super().dup()
+        twin.tape = self.tape
+        twin.record = self.record
+        twin.ended = None
+        return twin
+
+    def detach(self) -> int:
+        """The descriptor goes to another object (TLS by hand): no longer seen from here."""
+        descriptor = super().detach()
+        self._tell_ended()
+        return descriptor
+
+    def _real_close(self, *args: Any) -> None:
+        # What close() comes to once no file made by makefile() is open any more.
+        super()._real_close(*args)  # type: ignore[misc]
+        self._tell_ended()
+
+    def _received(self, data: bytes | memoryview, asked: int) -> None:
+        if data:
+            self.tape.note(True, data)
+        elif asked:
+            self.tape.peer_ended = True
+
+    def _tell_ended(self) -> None:
+        ended, self.ended = self.ended, None
+        if ended is not None:
+            ended()
+
+
+class ObservedDatagramSocket(socket.socket):
+    """The one socket of a datagram server: tells where each datagram goes."""
+
+    __slots__ = ("sent_to",)
+
+    sent_to: Callable[[Any, bytes], None]  # (address, data)
+
+    def sendto(self, data: Any, *args: Any) -> int:
+        """`sendto(data, address)` or `sendto(data, flags, address)`."""
+        sent = super().sendto(data, *args)
+        self.sent_to(args[-1], bytes(data))
+        return sent
+
+    def sendmsg(
+        self,
+        buffers: Iterable[Any],
+        ancdata: Iterable[tuple[int, int, Any]] = (),
+        flags: int = 0,
+        address: Any = None,
+        /,
+    ) -> int:
+        parts = [bytes(buffer) for buffer in buffers]
+        sent = super().sendmsg(parts, ancdata, flags, address)
+        self.sent_to(address, b"".join(parts))
+        return sent
+
+    @classmethod
+    def over(cls, plain: socket.socket, sent_to: Callable[[Any, bytes], None]) -> Self:
+        """Take over `plain`'s descriptor."""
+        observed = _take_over(cls, plain)
+        observed.sent_to = sent_to
+        return observed
+
+
+def adopt(
+    plain: socket.socket, tape: Tape, record: object, ended: Callable[[], None]
+) -> ObservedSocket:
+    """Take over `plain`'s descriptor: the same connection, counted and taped from here on."""
+    observed = _take_over(ObservedSocket, plain)
+    observed.tape = tape
+    observed.record = record
+    observed.ended = ended
+    return observed
+
+
+def _take_over(cls: type[S], plain: socket.socket) -> S:
+    family, kind, proto, timeout = plain.family, plain.type, plain.proto, plain.gettimeout()
+    taken = cls(family, kind, proto, fileno=plain.detach())
+    if taken.gettimeout() != timeout:
+        taken.settimeout(timeout)
+    return taken

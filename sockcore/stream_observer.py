@@ -1,0 +1,60 @@
+"""The observer of a stream server: a connection is one request, from accept to close."""
+
+from __future__ import annotations
+
+import socket
+import weakref
+from typing import Any
+
+from sockcore.connections import Connection, Request, peer_label
+from sockcore.events import ConnectionRefused
+from sockcore.observe import ObservedSocket, adopt
+from sockcore.observer import Observer, now_us
+from sockcore.tape import Tape
+
+__all__ = ["ConnectionLimitReached", "StreamObserver"]
+
+
+class ConnectionLimitReached(OSError):
+    """Raised out of get_request(), where an OSError means: there is nothing to process."""
+
+
+class StreamObserver(Observer):
+    """Watches a TCP or Unix stream server."""
+
+    def accepted(self, sock: socket.socket, address: Any) -> ObservedSocket:
+        """Enter a connection that was just accepted.
+
+        Raises: ConnectionLimitReached, having closed it, when the server is full.
+        Thread: the one that accepts.
+        """
+        peer = peer_label(address, sock)
+        limit = self.limits.max_connections
+        if limit is not None and len(self.table) >= limit:
+            sock.close()
+            self._refuse(peer, f"the limit of {limit} connections is reached")
+        connection = Connection(next(self._connection_ids), address, peer, stream=True)
+        request = Request(next(self._request_ids), connection, Tape(self.limits))
+        connection.request = request
+        observed = adopt(sock, request.tape, request, lambda: self._ended(request))
+        # A socket that is dropped without close() must not stay in the table for ever.
+        connection.sock = weakref.ref(observed, lambda _: self._ended(request))
+        with self._lock:
+            self._requests_total += 1
+        self._enter(connection)
+        return observed
+
+    def _refuse(self, peer: str, reason: str) -> None:
+        with self._lock:
+            self._refused_total += 1
+        self.emit(ConnectionRefused(server=self.server, peer=peer, at_us=now_us(), reason=reason))
+        raise ConnectionLimitReached(reason)
+
+    def _ended(self, request: Request) -> None:
+        # Out of the table first: whoever reads of a finished request finds it gone from the list.
+        self._forget(request.connection, request.verdict()[1])
+        self._finish(request)
+
+    def record_of(self, request: Any) -> Request | None:
+        record = getattr(request, "record", None)
+        return record if isinstance(record, Request) else None

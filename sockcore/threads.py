@@ -1,0 +1,85 @@
+"""ThreadingMixIn: a fresh thread a request. Source: stdlib socketserver."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sockcore.base import BaseServer as _Server
+else:
+    _Server = object
+
+__all__ = ["ThreadingMixIn"]
+
+
+class _Threads(list[threading.Thread]):
+    """The non-daemon threads that may still run; finished ones are dropped in passing."""
+
+    _reap_at = 1
+
+    def append(self, thread: threading.Thread) -> None:
+        if not thread.daemon:
+            # Looked through only when it has doubled: O(1) a thread, however many live.
+            if len(self) >= self._reap_at:
+                self.reap()
+                self._reap_at = 2 * len(self) + 1
+            super().append(thread)
+
+    def reap(self) -> None:
+        self[:] = [thread for thread in self if thread.is_alive()]
+
+    def pop_all(self) -> list[threading.Thread]:
+        self[:], threads = [], self[:]
+        return threads
+
+    def join(self) -> None:
+        """Wait for all of them, but for the caller's own."""
+        for thread in self.pop_all():
+            if thread is not threading.current_thread():
+                thread.join()
+
+
+class _NoThreads:
+    """Stands for the threads of a server that does not wait for them."""
+
+    def append(self, thread: threading.Thread) -> None:
+        pass
+
+    def join(self) -> None:
+        pass
+
+
+class ThreadingMixIn(_Server):
+    """Mix-in to answer each request in a thread of its own.
+
+    Unbounded, as in the stdlib: handlers may wait for one another.
+    """
+
+    daemon_threads = False
+    block_on_close = True  # server_close() waits for the non-daemon ones
+    _threads: _Threads | _NoThreads = _NoThreads()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer `request`. Thread: its own."""
+        try:
+            self.finish_request(request, client_address)
+        except Exception:
+            self._fail(request, client_address)
+        finally:
+            self.shutdown_request(request)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start the thread. Raises: RuntimeError when there can be no more of them."""
+        if self.block_on_close:
+            vars(self).setdefault("_threads", _Threads())
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address)
+        )
+        thread.daemon = self.daemon_threads
+        thread.start()
+        self._threads.append(thread)
+
+    def server_close(self) -> None:
+        super().server_close()
+        self._threads.join()
