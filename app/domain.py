@@ -1,4 +1,5 @@
-"""The nouns of the product, as values. Imported by every other part; imports none of them.
+"""The nouns of the product, as values. Every other part of the app imports
+them; they import none of it.
 
 Times are UTC microseconds since the epoch (`*_us`); the faces turn them into ISO 8601.
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
+
+from sockcore import ConnectionInfo
 
 Transport = Literal["tcp", "udp", "unix", "unix-datagram"]
 Concurrency = Literal["single", "threading"]
@@ -90,19 +93,8 @@ class ServerStatus:
     bytes_out: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientConnection:
-    """A peer that is connected now; for datagrams, one heard of within the idle limit."""
-
-    id: int  # rises per run of its server
-    peer: str
-    opened_us: int
-    idle_s: float
-    bytes_in: int
-    bytes_out: int
-    fileno: int | None  # None for a datagram peer: it has none of its own
-    thread: str | None  # name of the thread that answers it
-    last_bytes: bytes  # the latest chunk's first bytes, at most 32
+#: A peer that is connected now; for datagrams, one heard of within the idle limit.
+ClientConnection = ConnectionInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,8 @@ order and defaults are the stdlib's; what differs on purpose is listed in docs/s
 
 from __future__ import annotations
 
-import errno
 import logging
 import selectors
-import socket
 import sys
 import threading
 import time
@@ -19,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sockcore.events import AcceptPaused, AcceptResumed
+from sockcore.loop import ACCEPT_STARVED, AcceptTrouble, Waker
 from sockcore.observer import Observer, now_us
 
 __all__ = ["BaseServer"]
@@ -29,59 +28,6 @@ if hasattr(selectors, "PollSelector"):
     _ServerSelector: type[selectors.BaseSelector] = selectors.PollSelector
 else:
     _ServerSelector = selectors.SelectSelector
-
-#: accept() fails with these for want of something that may come back: descriptors or memory.
-#: The listener stays readable meanwhile, so trying again at once would spin.
-_ACCEPT_STARVED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-#: Seconds between tries then: doubled from the first to the last, as Go's net/http does.
-_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.005, 0.5
-
-
-class _Waker:
-    """Ends a select() from another thread, by descriptor. A socket pair, since Windows can
-    select nothing else."""
-
-    def __init__(self) -> None:
-        self._reader, self._writer = socket.socketpair()
-        self._lock = threading.Lock()  # guards the writer against being closed while used
-
-    def fileno(self) -> int:
-        return self._reader.fileno()
-
-    def wake(self) -> None:
-        with self._lock:
-            if self._writer.fileno() >= 0:
-                self._writer.setblocking(False)
-                self._writer.send(b"\0")
-
-    def wait(self, timeout_s: float) -> None:
-        self._reader.settimeout(timeout_s)
-        try:
-            self._reader.recv(1, socket.MSG_PEEK)
-        except TimeoutError:
-            return
-
-    def close(self) -> None:
-        with self._lock:
-            self._reader.close()
-            self._writer.close()
-
-
-class _AcceptTrouble:
-    """How accept() is failing: since when, how often, how long to wait before the next try."""
-
-    def __init__(self) -> None:
-        self.pause_s = 0.0
-        self.failures = 0
-        self.error = ""
-
-    def failed(self, error: OSError) -> bool:
-        """Returns: True when this is the first of a row."""
-        self.failures += 1
-        self.error = f"accept: {error.strerror or error}"
-        self.pause_s = min(_LAST_PAUSE_S, self.pause_s * 2 or _FIRST_PAUSE_S)
-        return self.failures == 1
 
 
 class BaseServer:
@@ -95,9 +41,9 @@ class BaseServer:
     timeout: float | None = None
 
     _observer: Observer | None = None
-    __waker: _Waker | None = None
+    __waker: Waker | None = None
     __serving_thread: int | None = None
-    __trouble: _AcceptTrouble | None = None
+    __trouble: AcceptTrouble | None = None
 
     def __init__(
         self, server_address: Any, RequestHandlerClass: Callable[[Any, Any, Any], Any]
@@ -127,7 +73,7 @@ class BaseServer:
         after a request. shutdown() does not wait for it.
         """
         self.__is_shut_down.clear()
-        waker = _Waker()
+        waker = Waker()
         try:
             self.__serving_thread = threading.get_ident()
             self.__waker = waker
@@ -150,7 +96,7 @@ class BaseServer:
             self.__is_shut_down.set()
 
     def __wait(
-        self, selector: selectors.BaseSelector, waker: _Waker, poll_interval: float | None
+        self, selector: selectors.BaseSelector, waker: Waker, poll_interval: float | None
     ) -> bool:
         """Returns: whether there is a request to get."""
         if self.__trouble is not None:
@@ -227,10 +173,10 @@ class BaseServer:
         self.handle_error(request, client_address)
 
     def __not_accepted(self, error: OSError) -> None:
-        if error.errno not in _ACCEPT_STARVED:
+        if error.errno not in ACCEPT_STARVED:
             return  # as in the stdlib: the client is gone already
         if self.__trouble is None:
-            self.__trouble = _AcceptTrouble()
+            self.__trouble = AcceptTrouble()
         if self.__trouble.failed(error):
             told = f"{self.__trouble.error}; trying again until it works"
             log.error("%s: %s", self.server_address, told)
@@ -239,7 +185,7 @@ class BaseServer:
                     AcceptPaused(server=self._observer.server, at_us=now_us(), error=told)
                 )
 
-    def __accepting_again(self, trouble: _AcceptTrouble) -> None:
+    def __accepting_again(self, trouble: AcceptTrouble) -> None:
         self.__trouble = None
         log.warning("%s: accepting again after %d failures", self.server_address, trouble.failures)
         if self._observer is not None:

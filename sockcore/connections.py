@@ -6,6 +6,7 @@ Knows records and the table. Knows nothing of SQL, pages or how a server accepts
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 import threading
@@ -208,7 +209,8 @@ def peer_label(address: Any, sock: socket.socket | None = None) -> str:
     if isinstance(address, bytes):
         return "@" + address.lstrip(b"\0").decode("utf-8", "backslashreplace")
     if address:
-        return str(address)
+        # A path may hold bytes that are no text: those are written as escapes.
+        return os.fsencode(str(address)).decode("utf-8", "backslashreplace")
     if sock is not None and hasattr(socket, "SO_PEERCRED"):
         with contextlib.suppress(OSError):  # not a local socket after all
             size = struct.calcsize("3i")

@@ -1,0 +1,11 @@
+"""The REST API: JSON under /api/v1. This is its route table."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.api import catalog, events, health, requests, servers
+
+router = APIRouter(prefix="/api/v1")
+for part in (servers, requests, catalog, events, health):
+    router.include_router(part.router)

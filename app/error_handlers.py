@@ -1,0 +1,78 @@
+"""Every refusal and failure as its answer: a problem document under /api, a page elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.api.problems import problem_response
+from app.errors import AppError, FieldError, Invalid
+from app.web.view import error_page
+
+log = logging.getLogger("app.errors")
+
+#: What HTTPException says of itself is a status; these say it in words, with a way out.
+_SENTENCES = {
+    404: ("not_found", "There is nothing at this address. Start from the list of servers."),
+    405: ("method_not_allowed", "This address does not take that method."),
+    413: ("body_too_large", "The body is longer than 1 MiB, the most that is taken."),
+}
+
+
+class HttpError(AppError):
+    """A refusal by the framework, with its status."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+        self.status = status
+
+
+def respond(request: Request, error: AppError) -> Response:
+    """`error` in the form that the asker reads."""
+    if request.url.path.startswith("/api/"):
+        return problem_response(error)
+    return error_page(request, error)
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(AppError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _failed)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    return respond(request, error)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """Path and query parameters of the wrong kind."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [
+        FieldError("wrong_type", f"{e['msg']}.", ".".join(map(str, e["loc"][1:])) or "body")
+        for e in error.errors()
+    ]
+    return respond(request, Invalid(*wrong))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    code, detail = _SENTENCES.get(status, (f"http_{status}", f"{error.detail}."))
+    response = respond(request, HttpError(status, code, detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A fault of ours: the log has the traceback, the answer the id to find it by."""
+    mark = uuid.uuid4().hex[:12]
+    log.error("%s %s failed, id %s", request.method, request.url.path, mark, exc_info=error)
+    detail = f"Sockpit failed at this. The log has the cause under the id {mark}."
+    return respond(request, HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail))

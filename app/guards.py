@@ -1,0 +1,120 @@
+"""What every answer carries and every request must pass, before any route sees it.
+
+Pages show bytes that strangers sent, so: a strict content policy; only host names we know, since
+a page elsewhere could have its name resolve to us; no state changed from another origin.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from asgi_cross_origin_protection import CrossOriginProtection
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.error_handlers import HttpError, respond
+from app.errors import AppError, Forbidden, TooLarge
+from app.settings import Settings
+
+#: Bytes of a request body; a definition is a few hundred.
+BODY_LIMIT = 1024 * 1024
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """`app` behind every guard, the headers outermost so that refusals carry them too."""
+    limited = ContentLength(RequestBodyLimitMiddleware(app, BODY_LIMIT))
+    same_origin = CrossOriginProtection(limited, deny_app=_deny_cross_origin)
+    known = KnownHosts(same_origin, settings)
+    return SecurityHeaders(known)
+
+
+class SecurityHeaders:
+    """Puts `HEADERS` on every answer; and no-store, but on what says otherwise itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+class KnownHosts:
+    """Answers only to names that are ours, so that DNS rebinding leads nowhere."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.hosts = LOCAL_HOSTS | {
+            host.lower() for host in (settings.host, *settings.allowed_hosts)
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._known(Headers(scope=scope).get("host", "")):
+            refusal = HttpError(
+                400,
+                "unknown_host_header",
+                "The panel does not answer to this host name. Use 127.0.0.1, or add the name to"
+                " SOCKPIT_ALLOWED_HOSTS.",
+            )
+            await _refuse(refusal, scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _known(self, header: str) -> bool:
+        try:
+            return (urlsplit(f"//{header}").hostname or "") in self.hosts
+        except ValueError:
+            return False
+
+
+class ContentLength:
+    """Refuses a body by its announced length; one without is measured as it is read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            length = Headers(scope=scope).get("content-length", "0")
+            if length.isdecimal() and int(length) > BODY_LIMIT:
+                too_large = TooLarge(
+                    "body_too_large",
+                    f"The body has {length} bytes; at most {BODY_LIMIT} are taken.",
+                )
+                await _refuse(too_large, scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+async def _deny_cross_origin(scope: Scope, receive: Receive, send: Send) -> None:
+    refusal = Forbidden(
+        "cross_origin",
+        "This came from a page of another site, so it was not done. Act from the panel itself.",
+    )
+    await _refuse(refusal, scope, receive, send)
+
+
+async def _refuse(error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
+    await respond(Request(scope, receive), error)(scope, receive, send)

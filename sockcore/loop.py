@@ -1,0 +1,62 @@
+"""Small parts of the serve loop: what wakes it, and how it fares when accept() fails."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+
+__all__ = ["ACCEPT_STARVED", "AcceptTrouble", "Waker"]
+
+#: accept() fails with these for want of something that may come back: descriptors or memory.
+#: The listener stays readable meanwhile, so trying again at once would spin.
+ACCEPT_STARVED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+#: Seconds between tries then: doubled from the first to the last, as Go's net/http does.
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.005, 0.5
+
+
+class Waker:
+    """Ends a select() from another thread, by descriptor. A socket pair, since Windows can
+    select nothing else."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._lock = threading.Lock()  # guards the writer against being closed while used
+
+    def fileno(self) -> int:
+        return self._reader.fileno()
+
+    def wake(self) -> None:
+        with self._lock:
+            if self._writer.fileno() >= 0:
+                self._writer.setblocking(False)
+                self._writer.send(b"\0")
+
+    def wait(self, timeout_s: float) -> None:
+        self._reader.settimeout(timeout_s)
+        try:
+            self._reader.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            return
+
+    def close(self) -> None:
+        with self._lock:
+            self._reader.close()
+            self._writer.close()
+
+
+class AcceptTrouble:
+    """How accept() is failing: since when, how often, how long to wait before the next try."""
+
+    def __init__(self) -> None:
+        self.pause_s = 0.0
+        self.failures = 0
+        self.error = ""
+
+    def failed(self, error: OSError) -> bool:
+        """Returns: True when this is the first of a row."""
+        self.failures += 1
+        self.error = f"accept: {error.strerror or error}"
+        self.pause_s = min(_LAST_PAUSE_S, self.pause_s * 2 or _FIRST_PAUSE_S)
+        return self.failures == 1
