@@ -114,6 +114,7 @@ class Request:
         "finished",
         "id",
         "lock",
+        "reset",
         "started_us",
         "tape",
         "told_notes",
@@ -128,6 +129,7 @@ class Request:
         self.lock = threading.Lock()  # held while an event about it is made and sent
         self.finished = False
         self.error: str | None = None
+        self.reset = False
         self.ended_by: ClosedBy | None = None  # set when it is not left to the handler
         self.told_ns = 0  # when RequestProgressed was last sent
         self.told_notes = -1  # and of how many notes
@@ -136,6 +138,8 @@ class Request:
         """How it ended and by whom."""
         if self.ended_by is not None:
             return _ENDED[self.ended_by], self.ended_by
+        if self.reset:
+            return "reset", "client"
         if self.error is not None:
             return "error", "handler"
         return "ok", "client" if self.tape.peer_ended else "handler"

@@ -32,9 +32,10 @@ __all__ = [
     "ServerStopped",
 ]
 
-#: How a request ended. `open`: not yet. `error`: the handler raised. `disconnected`: somebody
-#: cut it by hand. `idle`: cut by the idle limit. `stopped`: its server stopped.
-Outcome = Literal["open", "ok", "error", "disconnected", "idle", "stopped"]
+#: How a request ended. `open`: not yet. `error`: the handler raised. `reset`: the client broke
+#: the connection off and the handler fell over that. `disconnected`: somebody cut it by hand.
+#: `idle`: cut by the idle limit. `stopped`: its server stopped.
+Outcome = Literal["open", "ok", "error", "reset", "disconnected", "idle", "stopped"]
 
 #: Who ended it. `handler`: our side was done first. `panel`: cut by hand (`disconnect()`).
 ClosedBy = Literal["client", "handler", "panel", "idle", "stop"]

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import logging
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -98,7 +99,11 @@ class Observer:
     def failed(self, request: Any) -> None:
         """The exception being handled is how `request` ended."""
         record = self.record_of(request)
-        if record is not None:
+        if record is None:
+            return
+        if record.tape.peer_ended and isinstance(sys.exc_info()[1], ConnectionError):
+            record.reset = True  # the client's doing, no fault of the handler
+        else:
             record.error = traceback.format_exc()
 
     def emit(self, event: Event) -> None:

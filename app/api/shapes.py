@@ -143,6 +143,8 @@ class ConnectionShape(Shape):
 
 
 class RequestShape(Shape):
+    """`preview` is the first bytes received, at most 64, as text; GET requests/{id} has all."""
+
     id: str
     server: str
     peer: str
@@ -154,6 +156,7 @@ class RequestShape(Shape):
     outcome: str
     closed_by: str | None
     error: str | None
+    preview: str
 
 
 class PayloadShape(Shape):
@@ -292,6 +295,7 @@ def log_stats_shape(stats: LogStats) -> LogStatsShape:
 def _request_fields(row: RequestSummary) -> dict[str, Any]:
     return {
         "started_at": iso(row.started_us),
+        "preview": row.preview.decode("utf-8", "replace"),
         **_same(row, "id", "server", "peer", "connection_id", "duration_us", "bytes_in"),
         **_same(row, "bytes_out", "outcome", "closed_by", "error"),
     }

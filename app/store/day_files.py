@@ -1,0 +1,214 @@
+"""The request log as SQLite files, one for each UTC day by the request's start.
+
+Retention is then deleting a file, and a full disk can be freed. Knows which file a request is in
+and which seq comes next; a file's connections are `day_writer.py` and `day_reader.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from app.domain import Page, RequestDetail, RequestSummary
+from app.errors import FieldError, Invalid, Unavailable
+from app.store import day_reader, day_schema
+from app.store.day_schema import Values
+from app.store.day_writer import DayWriter
+from app.store.node import node_id
+from app.store.requests import RequestEvent, RequestKey, key_of
+from sockcore.events import RequestFinished, RequestProgressed
+
+DAY_US: Final = 86_400_000_000
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+_DAY: Final = re.compile(r"[0-9]{8}")
+_ID: Final = re.compile(r"([0-9]{8})-([1-9][0-9]{0,18})")
+
+_Keyed = tuple[RequestKey, RequestEvent]
+_Row = tuple[int, RequestSummary]
+
+
+class DayFiles:
+    """The `RequestStore` in `<data_dir>/requests/YYYYMMDD.sqlite3`; an id is `YYYYMMDD-<seq>`."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Find what is there; nothing but the node's id is written yet.
+
+        Raises: Unavailable, `request_log_*` or `node_id_malformed`, naming the file; OSError.
+        """
+        self._directory = data_dir / "requests"
+        self._node_id = node_id(data_dir)
+        self._writing = threading.Lock()  # guards everything below; readers use none of it
+        self._writers: dict[str, DayWriter] = {}
+        self._open: dict[RequestKey, tuple[str, int]] = {}  # day and seq of the rows still open
+        self._landed: dict[RequestKey, tuple[RequestEvent, _Row]] = {}  # of a batch that failed
+        self._next_seq = 1 + max(map(self._last_seq, self._days()), default=0)
+
+    def append(self, batch: Sequence[RequestEvent]) -> list[RequestSummary]:
+        """One transaction for each day that `batch` touches; see `RequestStore`."""
+        rows: list[_Row] = []
+        by_day: defaultdict[str, list[_Keyed]] = defaultdict(list)
+        with self._writing:
+            for key, event in _latest(batch).items():
+                landed = self._landed.get(key)
+                if landed and landed[0] is event:
+                    rows.append(landed[1])
+                else:
+                    by_day[_day_name(event.started_us // DAY_US)].append((key, event))
+            for day in sorted(by_day):
+                rows += self._append_day(day, by_day[day])
+            self._close_idle_writers()
+            self._landed.clear()
+        rows.sort(key=_seq)
+        return [summary for _, summary in rows]
+
+    def mark_lost(self) -> int:
+        """See `RequestStore`."""
+        lost = 0
+        with self._writing:
+            for day in self._days():
+                if day_reader.has_open_rows(self._path(day)):
+                    lost += self._writer(day).mark_lost()
+            self._close_idle_writers()
+        return lost
+
+    def page(
+        self, *, server: str | None = None, limit: int, before: str | None = None
+    ) -> Page[RequestSummary]:
+        """See `RequestStore`. Thread: any."""
+        last_day, below = "99999999", day_reader.NEWEST
+        if before is not None:
+            place = _place(before)
+            if place is None:
+                detail = f"{before!r} is no place in the log. Take the `next` of a page."
+                raise Invalid(FieldError("bad_cursor", detail, "before"))
+            last_day, below = place
+        rows: list[RequestSummary] = []
+        for day in self._days():
+            if day > last_day:
+                continue
+            top = below if day == last_day else day_reader.NEWEST
+            rows += day_reader.summaries(self._path(day), server, top, limit + 1 - len(rows))
+            if len(rows) > limit:
+                return Page(tuple(rows[:limit]), rows[limit - 1].id)
+        return Page(tuple(rows), None)
+
+    def get(self, request_id: str) -> RequestDetail | None:
+        """See `RequestStore`. Thread: any."""
+        place = _place(request_id)
+        if place is None or not self._path(place[0]).exists():
+            return None
+        return day_reader.detail(self._path(place[0]), place[1])
+
+    def close(self) -> None:
+        """Checkpoint and close every file; see `RequestStore`."""
+        with self._writing, ExitStack() as closing:
+            while self._writers:
+                closing.callback(self._writers.popitem()[1].close)
+
+    def _append_day(self, day: str, events: list[_Keyed]) -> list[_Row]:
+        """Commit `events` to one file; all of them or, with an exception, none."""
+        inserts: list[Values] = []
+        updates: list[Values] = []
+        facts: list[Values] = []
+        next_seq = self._next_seq
+        places: list[tuple[int, _Keyed]] = []
+        for keyed in events:
+            key, event = keyed
+            if known := self._open.get(key):
+                seq = known[1]
+                values = day_schema.update_values(event, seq)
+                (updates if day_schema.has_payload(event) else facts).append(values)
+            else:
+                seq, next_seq = next_seq, next_seq + 1
+                inserts.append(day_schema.insert_values(event, seq))
+            places.append((seq, keyed))
+        self._write(day, inserts, updates, facts)
+        self._next_seq = next_seq
+        return [self._committed(day, seq, keyed) for seq, keyed in places]
+
+    def _write(self, day: str, *parameters: list[Values]) -> None:
+        try:
+            self._writer(day).write(*parameters)
+        except sqlite3.Error:
+            # After a failed write or fsync a connection is not to be trusted: begin anew.
+            if failed := self._writers.pop(day, None):
+                failed.abandon()
+            raise
+
+    def _committed(self, day: str, seq: int, keyed: _Keyed) -> _Row:
+        key, event = keyed
+        if isinstance(event, RequestFinished):
+            self._open.pop(key, None)
+        else:
+            self._open[key] = (day, seq)
+        row = (seq, day_schema.summary_of_event(event, day, seq))
+        self._landed[key] = (event, row)
+        return row
+
+    def _writer(self, day: str) -> DayWriter:
+        writer = self._writers.get(day)
+        if writer is None:
+            writer = self._writers[day] = DayWriter(self._path(day), self._node_id)
+        return writer
+
+    def _close_idle_writers(self) -> None:
+        """Keep the newest day's file open, and those with rows to be completed."""
+        if len(self._writers) > 1:
+            needed = {day for day, _ in self._open.values()} | {max(self._writers)}
+            for day in self._writers.keys() - needed:
+                self._writers.pop(day).close()
+
+    def _days(self) -> list[str]:
+        """The days that have a file, newest first; the directory is asked each time."""
+        found = (path.stem for path in self._directory.glob("*.sqlite3"))
+        return sorted((day for day in found if _DAY.fullmatch(day)), reverse=True)
+
+    def _last_seq(self, day: str) -> int:
+        try:
+            return day_reader.last_seq(self._path(day))
+        except sqlite3.Error as error:
+            raise Unavailable(
+                "request_log_unreadable",
+                f"{self._path(day)} cannot be read: {error}. Restore it from a back-up or move "
+                "it away; the other days are not touched.",
+            ) from error
+
+    def _path(self, day: str) -> Path:
+        return self._directory / f"{day}.sqlite3"
+
+
+def _latest(batch: Sequence[RequestEvent]) -> dict[RequestKey, RequestEvent]:
+    """The event that counts for each request, in the order the requests were first seen."""
+    latest: dict[RequestKey, RequestEvent] = {}
+    for event in batch:
+        key = key_of(event)
+        if isinstance(event, RequestProgressed) and isinstance(latest.get(key), RequestFinished):
+            continue  # the ticker was overtaken by the end
+        latest[key] = event
+    return latest
+
+
+def _seq(row: _Row) -> int:
+    return row[0]
+
+
+@lru_cache(maxsize=8)
+def _day_name(days: int) -> str:
+    """`YYYYMMDD` of the day so many days after 1970-01-01."""
+    return date.fromordinal(_EPOCH + days).strftime("%Y%m%d")
+
+
+def _place(request_id: str) -> tuple[str, int] | None:
+    """The day and seq of an id, None if it is none."""
+    match = _ID.fullmatch(request_id)
+    if match is None or int(match[2]) > day_reader.NEWEST:
+        return None
+    return match[1], int(match[2])

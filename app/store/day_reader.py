@@ -1,0 +1,91 @@
+"""Reading a day file: short-lived read-only connections, so that no reader holds up the log."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from app.domain import RequestDetail, RequestSummary
+from app.errors import Unavailable
+from app.store import day_schema
+
+#: Seconds to wait while another connection recovers the write-ahead log of a killed process.
+BUSY_TIMEOUT_S: Final = 5.0
+
+#: Above every seq: "from the newest on".
+NEWEST: Final = 2**63 - 1
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """A connection that cannot write; None if the file has no schema yet, so no rows.
+
+    Raises: Unavailable `request_log_unknown_version`, sqlite3.Error.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+    )
+    try:
+        connection.execute("PRAGMA query_only=ON")
+        yield connection if known_version(connection, path) else None
+    finally:
+        connection.close()
+
+
+def known_version(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema's version: 0 if there is no schema yet, else the one this code knows.
+
+    Raises: Unavailable `request_log_unknown_version`.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, day_schema.VERSION):
+        raise Unavailable(
+            "request_log_unknown_version",
+            f"{path} has version {version} of the request log; this program knows "
+            f"{day_schema.VERSION}. Run the version that wrote it, or move the file away.",
+        )
+    assert isinstance(version, int)
+    return version
+
+
+def last_seq(path: Path) -> int:
+    """The highest seq in the file, 0 when there is none."""
+    with reading(path) as connection:
+        if connection is None:
+            return 0
+        found = connection.execute("SELECT max(seq) FROM requests").fetchone()[0]
+        return int(found or 0)
+
+
+def has_open_rows(path: Path) -> bool:
+    with reading(path) as connection:
+        if connection is None:
+            return False
+        query = "SELECT EXISTS (SELECT 1 FROM requests WHERE outcome = 'open')"
+        return bool(connection.execute(query).fetchone()[0])
+
+
+def summaries(path: Path, server: str | None, below: int, limit: int) -> list[RequestSummary]:
+    """At most `limit` rows with a seq below `below`, newest first, of all servers or of one."""
+    with reading(path) as connection:
+        if connection is None:
+            return []
+        if server is None:
+            rows = connection.execute(day_schema.PAGE, (below, limit))
+        else:
+            rows = connection.execute(day_schema.PAGE_OF_SERVER, (server, below, limit))
+        return [day_schema.summary_of_row(path.stem, row) for row in rows]
+
+
+def detail(path: Path, seq: int) -> RequestDetail | None:
+    with reading(path) as connection:
+        if connection is None:
+            return None
+        row = connection.execute(day_schema.DETAIL, (seq,)).fetchone()
+        return None if row is None else day_schema.detail_of_row(path.stem, row)

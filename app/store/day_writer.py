@@ -1,0 +1,87 @@
+"""The one connection that writes a day file, and alone checkpoints it.
+
+One, because SQLite before 3.51.3 can corrupt a file when two connections write and checkpoint
+in the same instant. Knows nothing of events: it is given parameters.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from app.store import day_schema
+from app.store.day_reader import known_version
+from app.store.day_schema import Values
+
+#: Seconds to wait for another process's lock. The recorder tries again, so it need not be long.
+BUSY_TIMEOUT_S: Final = 2.0
+
+#: Bytes the write-ahead log keeps on disk after a checkpoint, so that a burst gives them back.
+KEPT_WAL_BYTES: Final = 16 * 1024 * 1024
+
+
+class DayWriter:
+    """Thread: one at a time."""
+
+    def __init__(self, path: Path, node_id: str) -> None:
+        """Open the file at `path`; make it, as a stream of `node_id`, when it is not there.
+
+        Raises: Unavailable if it is not ours to write, sqlite3.Error, OSError.
+        """
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._prepare(path, node_id)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self, path: Path, node_id: str) -> None:
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        # FULL: what was reported committed survives a power cut; NORMAL loses the last of it.
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute(f"PRAGMA journal_size_limit={KEPT_WAL_BYTES}")
+        if known_version(self._connection, path) == 0:
+            with self._transaction():
+                for statement in day_schema.schema(node_id, uuid.uuid4().hex):
+                    self._connection.execute(statement)
+
+    def write(self, inserts: list[Values], updates: list[Values], facts: list[Values]) -> None:
+        """All of INSERT, UPDATE and UPDATE_FACTS in one transaction."""
+        with self._transaction():
+            self._connection.executemany(day_schema.INSERT, inserts)
+            self._connection.executemany(day_schema.UPDATE, updates)
+            self._connection.executemany(day_schema.UPDATE_FACTS, facts)
+
+    def mark_lost(self) -> int:
+        with self._transaction():
+            return self._connection.execute(day_schema.MARK_LOST).rowcount
+
+    def close(self) -> None:
+        """Move the write-ahead log into the file, if no reader is at it, and close."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._connection.close()
+
+    def abandon(self) -> None:
+        """Close after a failure: whatever is not committed is undone."""
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # SQLite has already rolled back where it could not go on at all (a full disk).
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise

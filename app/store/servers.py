@@ -1,0 +1,115 @@
+"""Definitions of servers, kept in the control database.
+
+Turns rows into `ServerSpec`s and back; knows nothing of what runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, cast
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, select
+
+from app.domain import (
+    Address,
+    Concurrency,
+    InetAddress,
+    Limits,
+    ServerSpec,
+    Transport,
+    UnixAddress,
+    Wanted,
+)
+from app.errors import Conflict, NotFound
+from app.store.database import Database
+from app.store.tables import ServerRow
+
+
+class ServerTable:
+    """The servers that are defined, by name.
+
+    Thread: any; every call is one short transaction.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[ServerSpec]:
+        """Every definition, by name."""
+        with self._database.reading() as session:
+            return [_spec(row) for row in session.exec(select(ServerRow).order_by("name"))]
+
+    def get(self, name: str) -> ServerSpec | None:
+        with self._database.reading() as session:
+            row = session.get(ServerRow, name)
+            return None if row is None else _spec(row)
+
+    def add(self, spec: ServerSpec) -> None:
+        """Raises: Conflict `name_taken`."""
+        try:
+            with self._database.writing() as session:
+                session.add(ServerRow(name=spec.name, **_columns(spec)))
+        except IntegrityError as error:
+            raise Conflict(
+                "name_taken",
+                f"There is a server named {spec.name!r} already. Choose another name.",
+                field="name",
+            ) from error
+
+    def replace(self, spec: ServerSpec) -> None:
+        """Store `spec` in place of the one with its name.
+
+        Raises: NotFound `server_not_found`.
+        """
+        with self._database.writing() as session:
+            _existing(session, spec.name).sqlmodel_update(_columns(spec))
+
+    def set_wanted(self, name: str, wanted: Wanted) -> None:
+        """Raises: NotFound `server_not_found`."""
+        with self._database.writing() as session:
+            _existing(session, name).wanted = wanted
+
+    def remove(self, name: str) -> None:
+        """Raises: NotFound `server_not_found`."""
+        with self._database.writing() as session:
+            session.delete(_existing(session, name))
+
+
+def _existing(session: Session, name: str) -> ServerRow:
+    row = session.get(ServerRow, name)
+    if row is None:
+        raise NotFound("server_not_found", f"There is no server named {name!r}.")
+    return row
+
+
+def _columns(spec: ServerSpec) -> dict[str, Any]:
+    """Every column but the key."""
+    return {
+        "transport": spec.transport,
+        "concurrency": spec.concurrency,
+        "handler": spec.handler,
+        "handler_options": dict(spec.handler_options),
+        "address": dataclasses.asdict(spec.address),
+        "limits": dataclasses.asdict(spec.limits),
+        "wanted": spec.wanted,
+        "created_us": spec.created_us,
+    }
+
+
+def _spec(row: ServerRow) -> ServerSpec:
+    return ServerSpec(
+        name=row.name,
+        transport=cast(Transport, row.transport),
+        concurrency=cast(Concurrency, row.concurrency),
+        handler=row.handler,
+        handler_options=row.handler_options,
+        address=_address(row.address),
+        limits=Limits(**row.limits),
+        wanted=cast(Wanted, row.wanted),
+        created_us=row.created_us,
+    )
+
+
+def _address(stored: dict[str, Any]) -> Address:
+    return UnixAddress(**stored) if "name" in stored else InetAddress(**stored)

@@ -1,0 +1,42 @@
+"""The tables of the control database, which Alembic compares the migrations with.
+
+Knows nothing of sessions or of the domain: `servers.py` turns rows into values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, MetaData
+from sqlmodel import Field, SQLModel
+
+#: Constraints have names, so that a later migration can drop or change one.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Table(SQLModel):
+    """The root of the control tables: they share one metadata."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class ServerRow(Table, table=True):
+    """The definition of a server."""
+
+    __tablename__ = "servers"
+
+    name: str = Field(primary_key=True)
+    transport: str
+    concurrency: str
+    handler: str
+    handler_options: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    address: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    limits: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    wanted: str
+    created_us: int = Field(sa_column=Column(BigInteger, nullable=False))

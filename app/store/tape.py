@@ -1,0 +1,44 @@
+"""A tape as bytes: which way each chunk went, when, and how long it was.
+
+The bytes themselves are in the two prefixes, so a payload is stored once. Knows nothing of SQL.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from app.domain import TapeChunk
+from sockcore.events import Chunk
+
+# A chunk is two little-endian 64-bit numbers: its offset in microseconds, then its size with the
+# direction in the lowest bit. Not 32 bits: a connection lasts days, and late chunks are joined.
+CHUNK_BYTES = 16
+
+
+def pack_chunks(chunks: Sequence[Chunk]) -> bytes:
+    """Pack `chunks` into CHUNK_BYTES each, in order."""
+    numbers = [
+        number
+        for inbound, offset_us, size in chunks
+        for number in (offset_us, size << 1 | inbound)
+    ]
+    return struct.pack(f"<{len(numbers)}Q", *numbers)
+
+
+def unpack_tape(packed: bytes, received: bytes, sent: bytes) -> tuple[TapeChunk, ...]:
+    """The chunks that `pack_chunks` packed, each with its part of the kept prefixes.
+
+    Raises: ValueError if `packed` is not whole chunks.
+    """
+    if len(packed) % CHUNK_BYTES:
+        raise ValueError(f"a tape of {len(packed)} bytes is not a multiple of {CHUNK_BYTES}")
+    tape = []
+    prefixes = (sent, received)
+    played = [0, 0]
+    for offset_us, size_and_direction in struct.iter_unpack("<QQ", packed):
+        inbound, size = size_and_direction & 1, size_and_direction >> 1
+        start = played[inbound]
+        played[inbound] = end = start + size
+        tape.append(TapeChunk(bool(inbound), offset_us, size, prefixes[inbound][start:end]))
+    return tuple(tape)
