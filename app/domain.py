@@ -51,7 +51,7 @@ Address = InetAddress | UnixAddress
 class Limits:
     """What one server may use."""
 
-    max_connections: int = 200  # open at one time; the next is refused. UDP: peers remembered
+    max_connections: int = 1000  # open at one time; the next is refused. UDP: peers remembered
     idle_timeout_s: float = 300.0  # seconds without a byte either way; 0: no limit
     backlog: int = 512  # connections the kernel holds before accept(); capped by somaxconn
 

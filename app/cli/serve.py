@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import socket
 from types import FrameType
 
@@ -56,6 +57,7 @@ def serve() -> None:
     for chatty in ("alembic", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     settings = _settings()
+    _raise_descriptor_limit()
     sockpit = _sockpit(settings)
     try:
         panel = _panel_socket(settings)
@@ -71,6 +73,14 @@ def serve() -> None:
         proxy_headers=False,
     )
     Server(config, sockpit).run([panel])
+
+
+def _raise_descriptor_limit() -> None:
+    """As many descriptors as we may have: a connection takes one, and the customary soft limit
+    of 1,024 is one server's default cap."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _settings() -> Settings:
