@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from app.domain import InetAddress, Limits, ServerSpec, UnixAddress
+from app.errors import Conflict, Forbidden, Invalid
+from app.handlers.registry import HandlerRegistry
+from app.services.definitions import define
+from tests.app.services.test_addresses import RULES
+
+REGISTRY = HandlerRegistry(Path(__file__).resolve().parents[3] / "handlers")
+
+TCP: dict[str, object] = {
+    "name": "clock-1",
+    "transport": "tcp",
+    "concurrency": "threading",
+    "handler": "clock",
+    "address": {"host": "127.0.0.1", "port": 10001},
+}
+UNIX = {**TCP, "transport": "unix", "address": {"name": "clock.sock"}}
+
+
+def defined(body: dict[str, object]) -> ServerSpec:
+    return define(body, REGISTRY, RULES)
+
+
+def told(error: pytest.ExceptionInfo[Invalid]) -> list[tuple[str, str]]:
+    assert all(fault.detail.endswith(".") for fault in error.value.fields)
+    return [(fault.code, fault.field) for fault in error.value.fields]
+
+
+def faults(**changes: object) -> list[tuple[str, str]]:
+    with pytest.raises(Invalid) as refused:
+        defined({**TCP, **changes})
+    return told(refused)
+
+
+def without(key: str) -> dict[str, object]:
+    return {name: value for name, value in TCP.items() if name != key}
+
+
+def test_a_server_needs_five_fields_and_the_rest_has_defaults() -> None:
+    assert defined(TCP) == ServerSpec(
+        name="clock-1",
+        transport="tcp",
+        concurrency="threading",
+        handler="clock",
+        address=InetAddress("127.0.0.1", 10001),
+    )
+
+
+def test_everything_that_can_be_said_is_kept() -> None:
+    said: dict[str, object] = {
+        "handler_options": {"utc": True},
+        "limits": {"max_connections": 1, "idle_timeout_s": 0, "backlog": 65535},
+        "wanted": "running",
+    }
+    spec = defined({**UNIX, **said, "transport": "unix-datagram", "concurrency": "single"})
+    assert spec == ServerSpec(
+        name="clock-1",
+        transport="unix-datagram",
+        concurrency="single",
+        handler="clock",
+        handler_options={"utc": True},
+        address=UnixAddress("clock.sock"),
+        limits=Limits(max_connections=1, idle_timeout_s=0.0, backlog=65535),
+        wanted="running",
+    )
+    assert type(spec.limits.idle_timeout_s) is float
+
+
+@pytest.mark.parametrize("key", TCP)
+def test_a_missing_field_is_named(key: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        defined(without(key))
+    assert told(refused) == [("missing_field", key)]
+
+
+@pytest.mark.parametrize("key", TCP)
+@pytest.mark.parametrize("value", [None, 1, True, [], 1.5])
+def test_a_field_of_a_wrong_type_is_named(key: str, value: object) -> None:
+    assert faults(**{key: value}) == [("wrong_type", key)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"colour": 1}, ("unknown_field", "colour")),
+        ({"address": {"host": "::1", "port": 1024, "path": 1}}, ("unknown_field", "address.path")),
+        ({"limits": {"max": 1}}, ("unknown_field", "limits.max")),
+        ({"transport": "sctp"}, ("unknown_transport", "transport")),
+        ({"concurrency": "forking"}, ("unknown_concurrency", "concurrency")),
+        ({"wanted": "paused"}, ("unknown_wanted", "wanted")),
+        ({"handler": "os.system"}, ("unknown_handler", "handler")),
+        ({"handler": "upper.py:UpperUDP"}, ("handler_transport", "handler")),
+        ({"handler_options": []}, ("wrong_type", "handler_options")),
+        ({"handler_options": {"zone": 1}}, ("unknown_option", "handler_options.zone")),
+        ({"handler_options": {"utc": 1}}, ("wrong_option_type", "handler_options.utc")),
+        ({"address": {"port": 1024}}, ("missing_field", "address.host")),
+        ({"address": {"host": "::1"}}, ("missing_field", "address.port")),
+        ({"address": {"host": 1, "port": 1024}}, ("wrong_type", "address.host")),
+        ({"address": {"host": "::1", "port": True}}, ("wrong_type", "address.port")),
+        ({"address": {"host": "::1", "port": 8001.0}}, ("wrong_type", "address.port")),
+        ({"address": {"host": "::1", "port": "8001"}}, ("wrong_type", "address.port")),
+        ({"address": {"host": "::1", "port": None}}, ("wrong_type", "address.port")),
+        ({"address": {"host": "::1", "port": 65536}}, ("port_range", "address.port")),
+        ({"address": {"host": "::1", "port": 80}}, ("privileged_port", "address.port")),
+        ({"address": {"host": "no such", "port": 8001}}, ("unknown_host", "address.host")),
+        (
+            {"address": {"host": "::1", "port": 8001, "name": "x"}},
+            ("address_mismatch", "address.name"),
+        ),
+    ],
+)
+def test_one_wrong_thing_is_one_error(changes: dict[str, object], fault: tuple[str, str]) -> None:
+    assert faults(**changes) == [fault]
+
+
+@pytest.mark.parametrize("name", ["", "-a", "A", "a_b", "a\n", "a" * 64, "é", "a/b", "\ud800"])
+def test_a_name_is_malformed(name: str) -> None:
+    assert faults(name=name) == [("name_malformed", "name")]
+
+
+@pytest.mark.parametrize("name", ["a", "0", "a-", "a" * 63])
+def test_a_name_is_well_formed(name: str) -> None:
+    assert defined({**TCP, "name": name}).name == name
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (
+            {"host": "127.0.0.1", "port": 1},
+            [
+                ("address_mismatch", "address.host"),
+                ("address_mismatch", "address.port"),
+                ("missing_field", "address.name"),
+            ],
+        ),
+        ({"name": 5}, [("wrong_type", "address.name")]),
+        ({"name": "../x"}, [("socket_name_malformed", "address.name")]),
+        ({}, [("missing_field", "address.name")]),
+    ],
+)
+def test_a_unix_server_has_a_name_for_its_address(
+    address: object, expected: list[tuple[str, str]]
+) -> None:
+    assert faults(transport="unix", address=address) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "least", "most"),
+    [("max_connections", 1, 100_000), ("idle_timeout_s", 0, 86_400), ("backlog", 1, 65_535)],
+)
+def test_limits_have_ranges(key: str, least: int, most: int) -> None:
+    for edge in (least, most):
+        assert getattr(defined({**TCP, "limits": {key: edge}}).limits, key) == edge
+    for wrong in (least - 1, most + 1, 10**400, -(10**400)):
+        assert faults(limits={key: wrong}) == [("limit_range", f"limits.{key}")]
+    of_another_type: tuple[object, ...] = (True, "5", None, [])
+    for value in of_another_type:
+        assert faults(limits={key: value}) == [("wrong_type", f"limits.{key}")]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -0.1])
+def test_an_idle_timeout_is_a_finite_number(value: float) -> None:
+    assert faults(limits={"idle_timeout_s": value}) == [("limit_range", "limits.idle_timeout_s")]
+    assert defined({**TCP, "limits": {"idle_timeout_s": 0.5}}).limits.idle_timeout_s == 0.5
+
+
+def test_numbers_of_connections_are_whole() -> None:
+    assert faults(limits={"backlog": 5.0}) == [("wrong_type", "limits.backlog")]
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    told_of = faults(
+        name="A",
+        concurrency="pool",
+        handler="nope",
+        address={"host": "no such", "port": 80},
+        limits={"backlog": 0, "x": 1},
+        wanted=1,
+        y=1,
+    )
+    assert sorted(told_of) == [
+        ("limit_range", "limits.backlog"),
+        ("name_malformed", "name"),
+        ("privileged_port", "address.port"),
+        ("unknown_concurrency", "concurrency"),
+        ("unknown_field", "limits.x"),
+        ("unknown_field", "y"),
+        ("unknown_handler", "handler"),
+        ("unknown_host", "address.host"),
+        ("wrong_type", "wanted"),
+    ]
+
+
+def test_what_is_forbidden_or_taken_is_told_once_nothing_is_wrong() -> None:
+    elsewhere = {"host": "10.0.0.7", "port": 10001}
+    with pytest.raises(Forbidden) as forbidden:
+        defined({**TCP, "address": elsewhere})
+    assert (forbidden.value.code, forbidden.value.field) == ("host_not_allowed", "address.host")
+    with pytest.raises(Conflict) as taken:
+        defined({**TCP, "address": {"host": "127.0.0.1", "port": 8000}})
+    assert (taken.value.code, taken.value.field) == ("panel_port", "address.port")
+    assert faults(address=elsewhere, name="A") == [("name_malformed", "name")]
+
+
+def test_a_body_that_is_no_object_is_refused() -> None:
+    with pytest.raises(Invalid) as refused:
+        define([], REGISTRY, RULES)  # type: ignore[arg-type]
+    assert told(refused) == [("wrong_type", "")]

@@ -1,0 +1,102 @@
+"""Day files in trouble: locked, half written, foreign, of another version."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.domain import RequestSummary
+from app.errors import Unavailable
+from app.store.day_files import DayFiles
+from app.store.requests import RequestEvent, RequestStore
+from tests.app.store.samples import DAY_US, NOON_US, finished, progressed
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[DayFiles]:
+    with closing(DayFiles(tmp_path)) as opened:
+        yield opened
+
+
+def newest(store: RequestStore) -> list[RequestSummary]:
+    return list(store.page(limit=1_000).items)
+
+
+def test_a_batch_that_failed_halfway_comes_out_once_when_given_again(
+    store: DayFiles, tmp_path: Path
+) -> None:
+    batch: list[RequestEvent] = [
+        finished(1),
+        progressed(2),
+        finished(3, started_us=NOON_US + DAY_US),
+    ]
+    in_the_way = tmp_path / "requests" / "20260315.sqlite3"
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(sqlite3.OperationalError):
+        store.append(batch)
+    with pytest.raises(sqlite3.OperationalError):
+        store.append(batch)
+    in_the_way.rmdir()
+    rows = store.append(batch)
+    assert [row.id for row in rows] == ["20260314-1", "20260314-2", "20260315-3"]
+    assert sorted(newest(store), key=lambda row: row.started_us) == rows
+    (done,) = store.append([finished(2)])
+    assert done.id == "20260314-2"
+
+
+def test_a_locked_file_fails_the_whole_batch_and_takes_it_later(
+    store: DayFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.store.day_writer.BUSY_TIMEOUT_S", 0.01)
+    store.append([finished(1)])
+    batch = [finished(2), finished(3)]
+    path = tmp_path / "requests" / "20260314.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            store.append(batch)
+        assert len(newest(store)) == 1
+        other.execute("ROLLBACK")
+    assert [row.id for row in store.append(batch)] == ["20260314-2", "20260314-3"]
+
+
+def test_a_file_of_another_version_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with closing(DayFiles(tmp_path)) as store:
+        store.append([finished(1)])
+    path = tmp_path / "requests" / "20260314.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 9")
+    with pytest.raises(Unavailable, match=r"20260314\.sqlite3 has version 9") as refused:
+        DayFiles(tmp_path)
+    assert refused.value.code == "request_log_unknown_version"
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "requests").mkdir()
+    (tmp_path / "requests" / "20260314.sqlite3").write_bytes(b"no database at all " * 100)
+    with pytest.raises(Unavailable, match=r"20260314\.sqlite3 cannot be read") as refused:
+        DayFiles(tmp_path)
+    assert refused.value.code == "request_log_unreadable"
+
+
+def test_a_file_left_without_its_schema_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "requests").mkdir()
+    (tmp_path / "requests" / "20260314.sqlite3").touch()
+    with closing(DayFiles(tmp_path)) as store:
+        assert store.mark_lost() == 0
+        assert newest(store) == []
+        assert store.get("20260314-1") is None
+        (row,) = store.append([finished(1)])
+        assert newest(store) == [row]
+
+
+def test_strangers_in_the_directory_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "requests").mkdir()
+    (tmp_path / "requests" / "notes.sqlite3").write_bytes(b"mine")
+    with closing(DayFiles(tmp_path)) as store:
+        (row,) = store.append([finished(1)])
+        assert newest(store) == [row]

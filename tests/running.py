@@ -1,0 +1,266 @@
+"""The app, really running: in a process of its own, or in a thread of the tests.
+
+Both listen on a free port of 127.0.0.1 over a data directory of their own, and are asked over
+HTTP. Knows how to start, ask and end them; claims nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import uvicorn
+
+from app.cli.serve import GRACE_S, Server
+from app.main import Sockpit, web_app
+from app.settings import Settings
+from tests.waiting import DEADLINE_S, eventually
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Json = Any
+
+_numbers = count(1)
+
+
+class Api:
+    """The REST API of a running app. `client` is for what this has no word for."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.client = httpx2.Client(base_url=url, trust_env=False, timeout=DEADLINE_S)
+
+    def call(self, method: str, path: str, **request: Any) -> httpx2.Response:
+        """`path` is below /api/v1. Any status is an answer."""
+        return self.client.request(method, f"/api/v1/{path}", **request)
+
+    def done(self, method: str, path: str, **request: Any) -> Json:
+        """The JSON of the answer, None for an empty one; AssertionError for a refusal."""
+        response = self.call(method, path, **request)
+        assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json() if response.content else None
+
+    def get(self, path: str, **params: object) -> Json:
+        return self.done("GET", path, params=params)
+
+    def post(self, path: str, body: object = None) -> Json:
+        return self.done("POST", path, **({} if body is None else {"json": body}))
+
+    def patch(self, path: str, body: object) -> Json:
+        return self.done("PATCH", path, json=body)
+
+    def delete(self, path: str) -> None:
+        self.done("DELETE", path)
+
+    def refused(self, status: int, method: str, path: str, **request: Any) -> Json:
+        """The problem document of a refusal that must have `status`."""
+        response = self.call(method, path, **request)
+        assert response.status_code == status, f"{response.status_code} {response.text}"
+        assert response.headers["content-type"] == "application/problem+json"
+        return response.json()
+
+    def connections(self, name: str) -> list[Json]:
+        items: list[Json] = self.get(f"servers/{name}/connections")["items"]
+        return items
+
+    def requests(self, name: str | None = None, limit: int = 500) -> list[Json]:
+        """The newest rows of one server or of all, newest first."""
+        params = {} if name is None else {"server": name}
+        items: list[Json] = self.get("requests", limit=limit, **params)["items"]
+        return items
+
+    def finished(self, name: str, count: int) -> list[Json]:
+        """Wait for exactly `count` rows of a server, all of them over. Newest first."""
+
+        def condition() -> list[Json]:
+            rows = self.requests(name)
+            outcomes = [row["outcome"] for row in rows]
+            assert len(rows) == count, outcomes
+            assert "open" not in outcomes, outcomes
+            return rows
+
+        return eventually(condition)
+
+    def close(self) -> None:
+        self.client.close()
+
+
+class RunningApp:
+    """`python -m app` in a process of its own. What it prints is in `log`.
+
+    `settings` are those of the environment without their prefix, in upper case. The folder is
+    short, since the sockets of Unix servers lie in it and their paths may have 107 bytes.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.data_dir = folder / "data"
+        self.handlers_dir = folder / "handlers"
+        self.handlers_dir.mkdir(exist_ok=True)
+        self.log_file = folder / "log"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.settings = {
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "DATA_DIR": str(self.data_dir),
+            "HANDLERS_DIR": str(self.handlers_dir),
+            "DEMO": "0",
+            **(settings or {}),
+        }
+        self.api = Api(self.url)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def environment(self) -> dict[str, str]:
+        """Ours without settings of ours, and with those of this app."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("SOCKPIT_")}
+        return {**inherited, **{f"SOCKPIT_{k}": v for k, v in self.settings.items()}}
+
+    def launch(self, *prefix: str) -> subprocess.Popen[bytes]:
+        """Start the process, as an argument of the command `prefix`; do not wait for it."""
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*prefix, sys.executable, "-m", "app"],
+                cwd=ROOT,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        return self.process
+
+    def start(self, *prefix: str) -> RunningApp:
+        """Start it and wait until it answers."""
+        process = self.launch(*prefix)
+
+        def answers() -> bool:
+            if process.poll() is not None:
+                raise RuntimeError(f"it ended with {process.returncode}: {self.log}")
+            try:
+                return self.api.call("GET", "health").is_success
+            except httpx2.TransportError as error:
+                raise AssertionError(str(error)) from error
+
+        eventually(answers)
+        return self
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(encoding="utf-8", errors="replace")
+
+    def stop(self, told: signal.Signals = signal.SIGTERM) -> int:
+        """Tell it to end. Returns: its exit code, negative when a signal ended it."""
+        assert self.process is not None
+        self.process.send_signal(told)
+        return self.process.wait(DEADLINE_S)
+
+    def kill(self) -> None:
+        """SIGKILL: no time for anything."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(DEADLINE_S)
+
+    def threads(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def close(self) -> None:
+        """End it for certain, whatever state it is in."""
+        self.api.close()
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+
+class AppThread:
+    """The same app over a real uvicorn in a thread: quick, and its parts can be reached."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.data_dir = folder / "data"
+        self.handlers_dir = folder / "handlers"
+        self.handlers_dir.mkdir()
+        panel = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = panel.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.settings = Settings(
+            host="127.0.0.1",
+            port=self.port,
+            data_dir=self.data_dir,
+            handlers_dir=self.handlers_dir,
+            **{"demo": False, **settings},
+        )
+        self.sockpit = Sockpit(self.settings)
+        config = uvicorn.Config(
+            web_app(self.sockpit), log_config=None, timeout_graceful_shutdown=GRACE_S
+        )
+        self._server = Server(config, self.sockpit)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([panel],), name="panel", daemon=True
+        )
+        self._thread.start()
+        eventually(lambda: self._server.started)
+        self.api = Api(self.url)
+
+    def close(self) -> None:
+        self.api.close()
+        self._server.should_exit = True
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive(), "the app did not end"
+
+
+def definition(transport: str = "tcp", /, **body: object) -> dict[str, object]:
+    """A create body: what `body` leaves out is an echo that runs, at any address."""
+    number = next(_numbers)
+    unix = transport.startswith("unix")
+    address = {"name": f"s{number}.sock"} if unix else {"host": "127.0.0.1", "port": 0}
+    return {
+        "name": f"test-{number}",
+        "transport": transport,
+        "concurrency": "threading",
+        "handler": "echo",
+        "address": address,
+        "wanted": "running",
+        **body,
+    }
+
+
+def offer(app: AppThread | RunningApp, file_name: str, source: str) -> str:
+    """Write a file of one handler class for `app` and have it found. Returns: its key."""
+    (app.handlers_dir / file_name).write_text(textwrap.dedent(source), encoding="utf-8")
+    entries = app.api.post("handlers/rescan")["items"]
+    (found,) = (entry for entry in entries if entry["source"] == file_name)
+    assert found["error"] is None, found["error"]
+    return str(found["key"])
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port of 127.0.0.1 that nobody listens on just now."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """A folder whose path leaves room for the sockets in it, unlike pytest's."""
+    with tempfile.TemporaryDirectory(prefix="sp-") as folder:
+        yield Path(folder)
