@@ -1,0 +1,11 @@
+"""The panel: HTML pages, the fragments that change them, and their streams."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.web import actions, forms, pages, stream
+
+router = APIRouter(include_in_schema=False)
+for part in (pages, forms, actions, stream):
+    router.include_router(part.router)

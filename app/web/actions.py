@@ -1,0 +1,120 @@
+"""What the panel's buttons do. htmx gets the regions that changed; a plain form is sent back.
+
+A refusal is told in the row or section it belongs to, with its status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.deps import Services, services
+from app.domain import ServerStatus
+from app.errors import AppError, NotFound
+from app.web.pages import server_page, servers_page
+from app.web.screens import ServerScreen, ServersScreen, all_regions
+from app.web.view import THEME_COOKIE, THEMES, is_htmx, leave_flash, page, partials
+
+router = APIRouter()
+
+All = Annotated[Services, Depends(services)]
+Back = Annotated[str, Form()]
+
+#: Seconds that a choice of theme is kept: a year.
+_THEME_AGE_S = 365 * 86_400
+
+
+@router.post("/servers/{name}/start")
+def start(request: Request, name: str, found: All, back: Back = "") -> Response:
+    return _act(request, found, name, found.servers.start, back)
+
+
+@router.post("/servers/{name}/stop")
+def stop(request: Request, name: str, found: All, back: Back = "") -> Response:
+    return _act(request, found, name, found.servers.stop, back)
+
+
+@router.post("/servers/{name}/restart")
+def restart(request: Request, name: str, found: All, back: Back = "") -> Response:
+    return _act(request, found, name, found.servers.restart, back)
+
+
+def _act(
+    request: Request,
+    found: Services,
+    name: str,
+    verb: Callable[[str], ServerStatus],
+    back: str,
+) -> Response:
+    """Do it, then show the page that asked: the list, or the server's own."""
+    status, error = 200, ""
+    try:
+        verb(name)
+    except NotFound:
+        raise
+    except AppError as refusal:
+        status, error = refusal.status, refusal.detail
+    in_list = back == "/servers"
+    if is_htmx(request):
+        if in_list:
+            screen = all_regions(ServersScreen(found, {name: error} if error else {}))
+        else:
+            screen = all_regions(ServerScreen(found, name, error=error or None))
+        return partials(screen, status)
+    if not error:
+        return RedirectResponse("/servers" if in_list else f"/servers/{name}", 303)
+    if in_list:
+        return servers_page(request, found, name=name, error=error, status=status)
+    return server_page(request, found, name, error=error, status=status)
+
+
+@router.post("/servers/{name}/connections/{connection_id}/disconnect")
+def disconnect(request: Request, name: str, connection_id: int, found: All) -> Response:
+    found.servers.get(name)  # NotFound is then of the server, not of the connection
+    status, refused = 200, None
+    try:
+        found.servers.disconnect(name, connection_id)
+    except AppError as refusal:
+        status, refused = refusal.status, refusal.detail
+    if is_htmx(request):
+        return partials(all_regions(ServerScreen(found, name, refused=refused)), status)
+    if refused is None:
+        return RedirectResponse(f"/servers/{name}#connections", 303)
+    return server_page(request, found, name, refused=refused, status=status)
+
+
+@router.get("/servers/{name}/delete")
+def confirm_delete(request: Request, name: str, found: All) -> Response:
+    return page(
+        request,
+        "server_delete.html",
+        server=found.servers.get(name),
+        server_count=len(found.servers.all()),
+    )
+
+
+@router.post("/servers/{name}/delete")
+def delete(name: str, found: All) -> Response:
+    found.servers.delete(name)
+    response = RedirectResponse("/servers", 303)
+    leave_flash(response, "deleted", name)
+    return response
+
+
+@router.post("/handlers/rescan")
+def rescan(found: All) -> Response:
+    found.handlers.rescan()
+    return RedirectResponse("/handlers", 303)
+
+
+@router.post("/theme")
+def choose_theme(theme: Annotated[str, Form()] = "auto", back: Back = "/") -> Response:
+    """Kept in a cookie; `back` is a path of the panel."""
+    local = back.startswith("/") and not back.startswith(("//", "/\\"))
+    response = RedirectResponse(back if local else "/", 303)
+    if theme in THEMES:
+        response.set_cookie(THEME_COOKIE, theme, max_age=_THEME_AGE_S, samesite="lax")
+    return response

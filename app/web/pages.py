@@ -1,0 +1,112 @@
+"""The pages that are read: servers, one server, the request log, one request, handlers."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from app.deps import Services, services
+from app.web.screens import (
+    NO_ERRORS,
+    requests_context,
+    server_context,
+    servers_context,
+)
+from app.web.tape import tape
+from app.web.view import page
+
+router = APIRouter()
+
+All = Annotated[Services, Depends(services)]
+
+
+@router.get("/")
+def home() -> Response:
+    return RedirectResponse("/servers", 303)
+
+
+@router.get("/servers")
+def servers(request: Request, found: All) -> HTMLResponse:
+    return servers_page(request, found)
+
+
+def servers_page(
+    request: Request, found: Services, *, name: str = "", error: str = "", status: int = 200
+) -> HTMLResponse:
+    """The list; with `error` beside the server `name`, when an action was refused."""
+    errors = {name: error} if error else NO_ERRORS
+    return page(request, "servers.html", status=status, **servers_context(found, errors))
+
+
+@router.get("/servers/{name}")
+def server(request: Request, name: str, found: All) -> HTMLResponse:
+    return server_page(request, found, name)
+
+
+def server_page(
+    request: Request,
+    found: Services,
+    name: str,
+    *,
+    error: str | None = None,
+    refused: str | None = None,
+    status: int = 200,
+) -> HTMLResponse:
+    context = server_context(found, name, error=error, refused=refused)
+    return page(request, "server.html", status=status, live=True, **context)
+
+
+@router.get("/requests")
+def requests(
+    request: Request,
+    found: All,
+    server: Annotated[str | None, Query()] = None,
+    before: Annotated[str | None, Query()] = None,
+) -> HTMLResponse:
+    names = [status.spec.name for status in found.servers.all()]
+    return page(
+        request,
+        "requests.html",
+        status=200,
+        names=names if not server or server in names else [*names, server],
+        server_count=len(names),
+        live=before is None,
+        **requests_context(found, server or None, before or None),
+    )
+
+
+@router.get("/requests/{request_id}")
+def one_request(
+    request: Request,
+    request_id: str,
+    found: All,
+    everything: Annotated[bool, Query(alias="all")] = False,
+) -> HTMLResponse:
+    detail = found.requests.get(request_id)
+    shown = tape(detail, None) if everything else tape(detail)
+    return page(
+        request,
+        "request.html",
+        detail=detail,
+        row=detail.summary,
+        tape=shown,
+        payloads=(
+            ("received", "Received", detail.received, b64encode(detail.received.prefix).decode()),
+            ("sent", "Sent", detail.sent, b64encode(detail.sent.prefix).decode()),
+        ),
+        server_count=len(found.servers.all()),
+    )
+
+
+@router.get("/handlers")
+def handlers(request: Request, found: All) -> HTMLResponse:
+    return page(
+        request,
+        "handlers.html",
+        handlers=found.handlers.entries(),
+        folder=found.settings.handlers_dir.absolute(),
+        server_count=len(found.servers.all()),
+    )

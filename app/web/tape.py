@@ -1,0 +1,90 @@
+"""A request's tape as lines that line up: sixteen bytes each, and gaps in words.
+
+Knows no HTML: a template sets the lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.domain import Payload, RequestDetail, TapeChunk
+from app.web.filters import ascii_text, exact, hexdump
+
+LINE_BYTES = 16
+HALF = LINE_BYTES // 2
+
+#: Lines shown unless all are asked for. Enough for 32,000 bytes, and light for a browser.
+LINE_LIMIT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class TapeLine:
+    """Up to sixteen bytes in two halves; `at_us` and `size` stand on a chunk's first line."""
+
+    inbound: bool
+    hex: tuple[str, str]
+    text: tuple[str, str]
+    at_us: int | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Bytes that are not shown, in words."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    lines: tuple[TapeLine | Gap, ...]
+    hidden: int  # lines left out because of the limit
+
+
+def tape(detail: RequestDetail, limit: int | None = LINE_LIMIT) -> Tape:
+    """At most `limit` lines; None: all."""
+    lines = tuple(_lines(detail))
+    shown = lines if limit is None else lines[:limit]
+    return Tape(shown, len(lines) - len(shown))
+
+
+def _lines(detail: RequestDetail) -> Iterator[TapeLine | Gap]:
+    started_us = detail.summary.started_us
+    for chunk in detail.tape:
+        yield from _chunk_lines(chunk, started_us)
+    for inbound, payload in ((True, detail.received), (False, detail.sent)):
+        yield from _missing(detail, inbound, payload)
+
+
+def _chunk_lines(chunk: TapeChunk, started_us: int) -> Iterator[TapeLine | Gap]:
+    for start in range(0, max(len(chunk.data), 1), LINE_BYTES):
+        piece = chunk.data[start : start + LINE_BYTES]
+        halves = piece[:HALF], piece[HALF:]
+        first = start == 0
+        yield TapeLine(
+            inbound=chunk.inbound,
+            hex=(hexdump(halves[0]), hexdump(halves[1])),
+            text=(ascii_text(halves[0]), ascii_text(halves[1])),
+            at_us=started_us + chunk.offset_us if first else None,
+            size=chunk.size if first else None,
+        )
+    left_out = chunk.size - len(chunk.data)
+    if left_out and chunk.data:
+        yield Gap(f"{_bytes(left_out)} more crossed here; they were not kept")
+
+
+def _missing(detail: RequestDetail, inbound: bool, payload: Payload) -> Iterator[Gap]:
+    whose = "from the client" if inbound else "from the handler"
+    taped = sum(chunk.size for chunk in detail.tape if chunk.inbound == inbound)
+    if taped < payload.total:
+        yield Gap(f"{_bytes(payload.total - taped)} {whose} crossed after the end of this tape")
+    if payload.truncated:
+        yield Gap(
+            f"kept: the first {exact(len(payload.prefix))} of {_bytes(payload.total)} {whose};"
+            f" sha256 of all of them: {payload.sha256}"
+        )
+
+
+def _bytes(number: int) -> str:
+    return "1 byte" if number == 1 else f"{exact(number)} bytes"

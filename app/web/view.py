@@ -1,0 +1,112 @@
+"""From values to HTML: the template environment, whole pages, fragments and the error page.
+
+Everything is escaped (`autoescape=True` for every template) and a name that is not given is an
+error. Knows no route and no service.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.errors import AppError
+from app.static_files import STATIC
+from app.web import filters, words
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+
+THEMES = ("light", "dark", "auto")
+THEME_COOKIE = "sockpit-theme"
+FLASH_COOKIE = "sockpit-flash"
+
+#: A page is as it was a moment ago; and htmx gets another answer at the same address.
+PAGE_HEADERS = {"Cache-Control": "no-store", "Vary": "HX-Request"}
+
+_FLASHES = {"deleted": "{} was deleted. Its requests stay in the log.", "saved": "{} was saved."}
+
+
+@lru_cache
+def static_url(path: str) -> str:
+    """The address of a file under static/, changing with its content so that it may be kept."""
+    digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
+    return f"/static/{path}?v={digest}"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(filters.FILTERS)
+    environment.filters.update(words.FILTERS)
+    environment.globals["static_url"] = static_url
+    return environment
+
+
+environment = _environment()
+
+
+def render(template: str, **context: object) -> str:
+    """One template as text, without white space around it: a morph would keep that."""
+    return environment.get_template(template).render(context).strip()
+
+
+def page(request: Request, template: str, *, status: int = 200, **context: object) -> HTMLResponse:
+    """A whole page. A line left for it by the page before (`flash`) is shown once."""
+    left = request.cookies.get(FLASH_COOKIE)
+    html = render(
+        template, theme=theme(request), flash=_flash(left), path=_path(request), **context
+    )
+    response = HTMLResponse(html, status, headers=PAGE_HEADERS)
+    if left is not None:
+        response.delete_cookie(FLASH_COOKIE)
+    return response
+
+
+def _path(request: Request) -> str:
+    query = request.url.query if request.method == "GET" else ""
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def leave_flash(response: Response, what: Literal["deleted", "saved"], name: str) -> None:
+    """Leave a line for the page that comes next."""
+    response.set_cookie(FLASH_COOKIE, f"{what}.{name}", max_age=60, httponly=True, samesite="lax")
+
+
+def _flash(left: str | None) -> str | None:
+    what, _, name = (left or "").partition(".")
+    return _FLASHES[what].format(name) if what in _FLASHES and name else None
+
+
+def theme(request: Request) -> str:
+    chosen = request.cookies.get(THEME_COOKIE, "auto")
+    return chosen if chosen in THEMES else "auto"
+
+
+def is_htmx(request: Request) -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def partial(target: str, html: str, swap: str = "innerMorph") -> str:
+    """One region of a page, as htmx puts it in place. `target` is an id."""
+    return f'<hx-partial hx-target="#{target}" hx-swap="{swap}">{html}</hx-partial>'
+
+
+def partials(html: str, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(html, status, headers=PAGE_HEADERS)
+
+
+def error_page(request: Request, error: AppError) -> HTMLResponse:
+    """The refusal as a page; for htmx as a line in the page that asked."""
+    if is_htmx(request):
+        return partials(partial("notice", render("_notice.html", text=error.detail)), error.status)
+    return page(request, "error.html", status=error.status, error=error, server_count=None)

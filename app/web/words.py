@@ -1,0 +1,142 @@
+"""What the panel calls things: a server's address, the line to reach it with, its alarms.
+
+Knows the domain; knows nothing of HTML.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from app.domain import InetAddress, LogStats, ServerStatus
+from app.web.filters import exact
+
+_ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+OUTCOME_WORDS: Mapping[str, str] = {"idle": "idle limit"}
+CLOSED_BY_WORDS: Mapping[str, str] = {
+    "client": "the client",
+    "handler": "the handler",
+    "panel": "the panel",
+    "idle": "the idle limit",
+    "stop": "the stop",
+}
+
+
+def address(status: ServerStatus) -> str:
+    """The bound address, or while there is none the one that is asked for."""
+    bound = status.server_address
+    if isinstance(bound, str):
+        return bound
+    if bound is not None:
+        return host_and_port(*bound)
+    wanted = status.spec.address
+    if isinstance(wanted, InetAddress):
+        return host_and_port(wanted.host, wanted.port)
+    return wanted.name
+
+
+def short_address(status: ServerStatus) -> str:
+    """The same in a list: of a Unix socket its file name alone."""
+    wanted = status.spec.address
+    return address(status) if isinstance(wanted, InetAddress) else wanted.name
+
+
+def host_and_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def origin(host: str, port: int) -> str:
+    """Where the panel itself is reached from this machine."""
+    return f"http://{host_and_port(_ANY_HOST.get(host, host), port)}"
+
+
+def descriptor(status: ServerStatus) -> str:
+    return "no descriptor" if status.fileno is None else f"fd {status.fileno}"
+
+
+def nc_command(status: ServerStatus) -> str | None:
+    """The `nc` line that reaches it, ready for a shell; None while it does not listen."""
+    bound = status.server_address
+    if bound is None or status.state != "running":
+        return None
+    if isinstance(bound, str):
+        flags = "-uU" if status.spec.transport == "unix-datagram" else "-U"
+        return f"nc {flags} {shlex.quote(bound)}"
+    host, port = bound
+    flag = "-u " if status.spec.transport == "udp" else ""
+    return f"nc {flag}{_ANY_HOST.get(host, host)} {port}"
+
+
+def outcome(word: str) -> str:
+    return OUTCOME_WORDS.get(word, word)
+
+
+def closed_by(word: str | None) -> str:
+    return "—" if word is None else CLOSED_BY_WORDS.get(word, word)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that wants a person; `href` is the way to it."""
+
+    level: Literal["red", "amber"]
+    title: str
+    text: str
+    href: str | None = None
+
+
+def alarms(servers: Iterable[ServerStatus], log: LogStats) -> list[Alarm]:
+    """What is wrong now, the worst first."""
+    found: list[Alarm] = []
+    failed = [status for status in servers if status.state == "failed"]
+    if failed:
+        names = ", ".join(status.spec.name for status in failed)
+        title = "1 server failed." if len(failed) == 1 else f"{len(failed)} servers failed."
+        cause = (failed[0].error or "").partition(". ")[0]
+        text = f"{names}: {cause.rstrip('.')}." if len(failed) == 1 and cause else names
+        found.append(Alarm("red", title, text, f"/servers#server-{failed[0].spec.name}"))
+    if log.state == "failed":
+        text = log.error or "Requests are answered, but no longer written down."
+        found.append(Alarm("red", "The request log cannot be written.", text))
+    if log.dropped:
+        rows = "1 request is" if log.dropped == 1 else f"{exact(log.dropped)} requests are"
+        found.append(
+            Alarm("amber", "The request log has gaps.", f"{rows} missing: its queue was full.")
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The five figures over all servers; counts are of their present runs."""
+
+    running: int
+    servers: int
+    connections: int
+    requests: int
+    errors: int
+    log: LogStats
+
+
+def totals(servers: list[ServerStatus], log: LogStats) -> Totals:
+    return Totals(
+        running=sum(status.state == "running" for status in servers),
+        servers=len(servers),
+        connections=sum(status.connections for status in servers),
+        requests=sum(status.requests_total for status in servers),
+        errors=sum(status.errors_total for status in servers),
+        log=log,
+    )
+
+
+FILTERS: Mapping[str, Callable[..., object]] = {
+    "address": address,
+    "closed_by": closed_by,
+    "descriptor": descriptor,
+    "nc_command": nc_command,
+    "outcome": outcome,
+    "short_address": short_address,
+}

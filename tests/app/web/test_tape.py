@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain import Payload, RequestDetail, RequestSummary, TapeChunk
+from app.web.tape import LINE_LIMIT, Gap, TapeLine, tape
+
+
+def detail(*chunks: TapeChunk, received: Payload, sent: Payload) -> RequestDetail:
+    summary = RequestSummary(
+        id="20270115-1",
+        server="echo",
+        peer="127.0.0.1:1",
+        connection_id=1,
+        started_us=1_800_000_000_000_000,
+        duration_us=1,
+        bytes_in=received.total,
+        bytes_out=sent.total,
+        outcome="ok",
+        closed_by="client",
+        error=None,
+        preview=b"",
+    )
+    return RequestDetail(
+        summary=summary, traceback=None, received=received, sent=sent, tape=chunks
+    )
+
+
+NOTHING = Payload(b"", 0, "")
+
+
+@given(st.lists(st.tuples(st.booleans(), st.binary(min_size=1, max_size=70)), max_size=6))
+def test_every_byte_is_on_the_tape_once_and_in_order(pieces: list[tuple[bool, bytes]]) -> None:
+    chunks = [TapeChunk(inbound, i, len(data), data) for i, (inbound, data) in enumerate(pieces)]
+    both = [b"".join(data for inbound, data in pieces if inbound == way) for way in (True, False)]
+    received, sent = (Payload(data, len(data), "ab") for data in both)
+    shown = tape(detail(*chunks, received=received, sent=sent), None)
+    lines = [line for line in shown.lines if isinstance(line, TapeLine)]
+    assert len(lines) == len(shown.lines)  # nothing is missing, so there is no gap
+    for way, data in zip((True, False), both, strict=True):
+        text = " ".join(half for line in lines if line.inbound == way for half in line.hex)
+        assert bytes.fromhex(text) == data
+    assert [line.size for line in lines if line.size is not None] == [c.size for c in chunks]
+
+
+def test_what_was_not_kept_is_told_in_words() -> None:
+    chunk = TapeChunk(True, 5, 1_000, b"x" * 20)
+    shown = tape(detail(chunk, received=Payload(b"x" * 20, 1_500, "c0ffee"), sent=NOTHING))
+    words = [line.words for line in shown.lines if isinstance(line, Gap)]
+    assert words == [
+        "980 bytes more crossed here; they were not kept",
+        "500 bytes from the client crossed after the end of this tape",
+        "kept: the first 20 of 1,500 bytes from the client; sha256 of all of them: c0ffee",
+    ]
+
+
+def test_a_long_tape_is_cut_and_says_by_how_much() -> None:
+    data = bytes(16 * (LINE_LIMIT + 7))
+    chunk = TapeChunk(True, 0, len(data), data)
+    whole = detail(chunk, received=Payload(data, len(data), "ab"), sent=NOTHING)
+    assert (len(tape(whole).lines), tape(whole).hidden) == (LINE_LIMIT, 7)
+    assert (len(tape(whole, None).lines), tape(whole, None).hidden) == (LINE_LIMIT + 7, 0)
