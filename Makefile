@@ -39,7 +39,7 @@ bench: .venv/.dev ## measure side by side with the standard library
 	@$(BIN)/python -m bench
 
 migration: .venv/.run ## a new migration from the tables: make migration m="add notes"
-	@$(BIN)/alembic revision --autogenerate -m "$(m)"
+	@$(BIN)/alembic upgrade head && $(BIN)/alembic revision --autogenerate -m "$(m)"
 
 lock: .venv/.run ## requirements*.lock anew from requirements*.in
 	@$(BIN)/python -m pip install -qq uv==0.13.9

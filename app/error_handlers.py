@@ -9,6 +9,8 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_response
 from app.errors import AppError, FieldError, Invalid
@@ -43,7 +45,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _failed)
+    app.add_middleware(Faults)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -70,7 +72,35 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return response
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+class Faults:
+    """Answers what no route expected.
+
+    The framework's own place for this logs the fault a second time and closes the connection.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answering = False
+
+        async def noted(message: Message) -> None:
+            nonlocal answering
+            answering = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except ClientDisconnect:
+            return  # in the middle of its request: nobody is left to be answered
+        except Exception as error:
+            if answering or scope["type"] != "http":
+                raise
+            request = Request(scope, receive)
+            await _failed(request, error)(scope, receive, send)
+
+
+def _failed(request: Request, error: Exception) -> Response:
     """A fault of ours: the log has the traceback, the answer the id to find it by."""
     mark = uuid.uuid4().hex[:12]
     log.error("%s %s failed, id %s", request.method, request.url.path, mark, exc_info=error)

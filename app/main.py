@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import error_handlers
+from app.api import openapi
 from app.api import router as api_router
 from app.demo import define_demo
 from app.deps import Services
@@ -124,5 +125,6 @@ def web_app(sockpit: Sockpit) -> ASGIApp:
     error_handlers.install(app)
     app.include_router(api_router)
     app.include_router(web_router)
+    openapi.complete(app.openapi())
     app.mount("/static", StaticFiles(directory=STATIC))
     return guarded(app, sockpit.settings)

@@ -9,7 +9,8 @@ from anyio import to_thread
 from fastapi import APIRouter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.api.shapes import request_shape, server_shape
+from app.api.request_shapes import request_shape
+from app.api.shapes import server_shape
 from app.deps import Feed, Servers
 from app.errors import NotFound
 from app.services.live import Batch, Notice

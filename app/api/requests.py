@@ -5,8 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.api.problems import problems
-from app.api.shapes import (
-    Listing,
+from app.api.request_shapes import (
     LogStatsShape,
     RequestDetailShape,
     RequestShape,
@@ -14,6 +13,7 @@ from app.api.shapes import (
     request_detail_shape,
     request_shape,
 )
+from app.api.shapes import Listing
 from app.deps import Requests
 
 router = APIRouter(tags=["requests"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.api.bodies import JsonObject
+from app.api.definitions import ServerChange, ServerDefinition, body_of
 from app.api.problems import problems
 from app.api.shapes import (
     ConnectionShape,
@@ -16,15 +17,6 @@ from app.api.shapes import (
 from app.deps import Servers
 
 router = APIRouter(prefix="/servers", tags=["servers"])
-
-_DEFINITION = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/ServerDefinition"}}
-        },
-    }
-}
 
 
 @router.get("", operation_id="listServers")
@@ -38,7 +30,7 @@ def list_servers(servers: Servers) -> Listing[ServerShape]:
     operation_id="createServer",
     status_code=201,
     responses=problems(400, 403, 409, 413, 415, 422, 503),
-    openapi_extra=_DEFINITION,
+    openapi_extra=body_of(ServerDefinition),
 )
 def create_server(body: JsonObject, servers: Servers) -> ServerShape:
     """Define a server; with `"wanted": "running"` start it too. One that cannot start is not
@@ -55,7 +47,7 @@ def get_server(name: str, servers: Servers) -> ServerShape:
     "/{name}",
     operation_id="updateServer",
     responses=problems(400, 403, 404, 409, 413, 415, 422, 503),
-    openapi_extra=_DEFINITION,
+    openapi_extra=body_of(ServerChange),
 )
 def update_server(name: str, body: JsonObject, servers: Servers) -> ServerShape:
     """Change any part of a definition but the name. A running server takes new limits and

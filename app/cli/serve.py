@@ -28,8 +28,17 @@ class Server(uvicorn.Server):
     It exits 0 when told to stop: uvicorn's own would raise the signal again.
     """
 
-    def __init__(self, config: uvicorn.Config, sockpit: Sockpit) -> None:
-        super().__init__(config)
+    def __init__(self, sockpit: Sockpit) -> None:
+        super().__init__(
+            uvicorn.Config(
+                web_app(sockpit),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_S,
+                proxy_headers=False,
+            )
+        )
         self._sockpit = sockpit
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -64,15 +73,7 @@ def serve() -> None:
     except BaseException:
         sockpit.abandon()
         raise
-    config = uvicorn.Config(
-        web_app(sockpit),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-        proxy_headers=False,
-    )
-    Server(config, sockpit).run([panel])
+    Server(sockpit).run([panel])
 
 
 def _raise_descriptor_limit() -> None:

@@ -6,6 +6,7 @@ and which seq comes next; a file's connections are `day_writer.py` and `day_read
 
 from __future__ import annotations
 
+import logging
 import re
 import sqlite3
 import threading
@@ -25,6 +26,11 @@ from app.store.day_writer import DayWriter
 from app.store.node import node_id
 from app.store.requests import RequestEvent, RequestKey, key_of
 from sockcore.events import RequestFinished, RequestProgressed
+
+log = logging.getLogger("app.store")
+
+#: Seconds that `close` waits for a write to end: a supervisor's patience is ~10 in all.
+CLOSE_WAIT_S: Final = 1.0
 
 DAY_US: Final = 86_400_000_000
 _EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -108,10 +114,20 @@ class DayFiles:
         return day_reader.detail(self._path(place[0]), place[1])
 
     def close(self) -> None:
-        """Checkpoint and close every file; see `RequestStore`."""
-        with self._writing, ExitStack() as closing:
-            while self._writers:
-                closing.callback(self._writers.popitem()[1].close)
+        """Checkpoint and close every file; see `RequestStore`.
+
+        While an `append` hangs, in a disk that does not answer, the files stay as they are:
+        what is committed is safe, and the process must be able to end.
+        """
+        if not self._writing.acquire(timeout=CLOSE_WAIT_S):
+            log.error("a write to %s does not end; its files are left open", self._directory)
+            return
+        try:
+            with ExitStack() as closing:
+                while self._writers:
+                    closing.callback(self._writers.popitem()[1].close)
+        finally:
+            self._writing.release()
 
     def _append_day(self, day: str, events: list[_Keyed]) -> list[_Row]:
         """Commit `events` to one file; all of them or, with an exception, none."""

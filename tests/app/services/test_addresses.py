@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,3 +204,11 @@ def test_the_whole_path_of_a_socket_is_limited_in_bytes() -> None:
     with pytest.raises(Invalid) as refused:
         rules.check("unix", UnixAddress("x" * (SOCKET_PATH_LIMIT - 81)))
     assert (refused.value.code, refused.value.field) == ("socket_path_too_long", "address.name")
+
+
+def test_the_limit_is_the_one_of_the_system(tmp_path: Path) -> None:
+    longest = f"{tmp_path}/".ljust(SOCKET_PATH_LIMIT, "x")
+    with socket.socket(socket.AF_UNIX) as fits, socket.socket(socket.AF_UNIX) as too_long:
+        fits.bind(longest)
+        with pytest.raises(OSError, match="too long"):
+            too_long.bind(longest + "x")

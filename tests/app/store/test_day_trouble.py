@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -62,6 +63,28 @@ def test_a_locked_file_fails_the_whole_batch_and_takes_it_later(
         assert len(newest(store)) == 1
         other.execute("ROLLBACK")
     assert [row.id for row in store.append(batch)] == ["20260314-2", "20260314-3"]
+
+
+def test_a_write_that_hangs_does_not_hold_up_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("app.store.day_files.CLOSE_WAIT_S", 0.05)
+    monkeypatch.setattr("app.store.day_writer.BUSY_TIMEOUT_S", 30.0)
+    store = DayFiles(tmp_path)
+    store.append([finished(1)])
+    path = tmp_path / "requests" / "20260314.sqlite3"
+    with (
+        ThreadPoolExecutor(1) as pool,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        hanging = pool.submit(store.append, [finished(2)])
+        while "does not end" not in caplog.text:  # until the append has begun, there is nothing
+            store.close()
+        assert not hanging.done()
+        other.execute("ROLLBACK")
+        assert [row.id for row in hanging.result(20)] == ["20260314-2"]
+    store.close()
 
 
 def test_a_file_of_another_version_is_refused_with_the_way_out(tmp_path: Path) -> None:

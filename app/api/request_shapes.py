@@ -1,0 +1,107 @@
+"""The JSON of the request log: rows, payloads, tapes. Kept from now on.
+
+Payload bytes are base64, with text beside; what is no UTF-8 in them is replaced there.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from app.api.shapes import Shape, iso, same
+from app.domain import LogStats, Payload, RequestDetail, RequestSummary
+
+
+class RequestShape(Shape):
+    """`preview` is the first bytes received, at most 64, as text; GET requests/{id} has all."""
+
+    id: str
+    server: str
+    peer: str
+    connection_id: int
+    started_at: str
+    duration_us: int
+    bytes_in: int
+    bytes_out: int
+    outcome: str
+    closed_by: str | None
+    error: str | None
+    preview: str
+
+
+class PayloadShape(Shape):
+    """`base64` and `text` are of the kept prefix; `bytes` and `sha256` of all of it. `sha256` is
+    empty while the request is open."""
+
+    base64: str
+    text: str
+    bytes: int
+    truncated: bool
+    sha256: str
+
+
+class ChunkShape(Shape):
+    direction: str
+    offset_us: int
+    bytes: int
+
+
+class RequestDetailShape(RequestShape):
+    traceback: str | None
+    received: PayloadShape
+    sent: PayloadShape
+    tape: list[ChunkShape]
+
+
+class LogStatsShape(Shape):
+    received: int
+    stored: int
+    dropped: int
+    pending: int
+    writer_lag_ms: int
+    state: str
+    error: str | None
+
+
+def request_shape(row: RequestSummary) -> RequestShape:
+    return RequestShape(**_request_fields(row))
+
+
+def request_detail_shape(detail: RequestDetail) -> RequestDetailShape:
+    return RequestDetailShape(
+        **_request_fields(detail.summary),
+        traceback=detail.traceback,
+        received=payload_shape(detail.received),
+        sent=payload_shape(detail.sent),
+        tape=[
+            ChunkShape(
+                direction="in" if chunk.inbound else "out",
+                offset_us=chunk.offset_us,
+                bytes=chunk.size,
+            )
+            for chunk in detail.tape
+        ],
+    )
+
+
+def payload_shape(payload: Payload) -> PayloadShape:
+    return PayloadShape(
+        base64=base64.b64encode(payload.prefix).decode("ascii"),
+        text=payload.prefix.decode("utf-8", "replace"),
+        bytes=payload.total,
+        truncated=payload.truncated,
+        sha256=payload.sha256,
+    )
+
+
+def log_stats_shape(stats: LogStats) -> LogStatsShape:
+    return LogStatsShape.model_validate(stats, from_attributes=True)
+
+
+def _request_fields(row: RequestSummary) -> dict[str, Any]:
+    return {
+        "started_at": iso(row.started_us),
+        "preview": row.preview.decode("utf-8", "replace"),
+        **same(row, "id", "server", "peer", "connection_id", "duration_us", "bytes_in"),
+        **same(row, "bytes_out", "outcome", "closed_by", "error"),
+    }
