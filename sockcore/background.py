@@ -18,6 +18,7 @@ from sockcore.datagram_observer import DatagramObserver
 from sockcore.errors import StateError
 from sockcore.events import Event, EventSink, ServerStarted, ServerStopped
 from sockcore.limits import Limits
+from sockcore.loop import LoopLife
 from sockcore.observer import Observer, Totals, now_us
 from sockcore.state import ServerState, check_move
 from sockcore.stream_observer import StreamObserver
@@ -67,7 +68,7 @@ class BackgroundServer:
         self._error: str | None = None
         self._server: TCPServer | None = None
         self._observer: Observer | None = None
-        self._thread: threading.Thread | None = None
+        self._loop: LoopLife | None = None
         self._started_us: int | None = None
 
     # -- shown ----------------------------------------------------------------------------
@@ -147,28 +148,38 @@ class BackgroundServer:
             self._move(ServerState.RUNNING)
             self._started_us = now_us()
             assert self._observer is not None
+            assert self._loop is not None
             self._observer.emit(
                 ServerStarted(server=self.name, at_us=self._started_us, address=self.address)
             )
+            self._loop.may_begin.set()
         return self
 
     def _listen(self) -> None:
         server = self._factory()
         try:
-            self._observer = self._watch(server)
+            observer = self._watch(server)
             # Bounded by stop(), not by a close that waits for every handler.
             server.daemon_threads = True  # type: ignore[attr-defined]
             server.block_on_close = False  # type: ignore[attr-defined]
-            self._thread = threading.Thread(
-                target=self._serve, args=(server, self._observer), name=f"server:{self.name}"
-            )
-            self._thread.daemon = True
-            self._thread.start()
+            ticker.add(observer)
+            try:
+                self._loop = self._start_loop(server, observer)
+            except BaseException:
+                ticker.remove(observer)
+                raise
         except BaseException:
             server.server_close()
             raise
-        self._server = server
-        ticker.add(self._observer)
+        self._server, self._observer = server, observer
+
+    def _start_loop(self, server: TCPServer, observer: Observer) -> LoopLife:
+        loop = LoopLife()
+        name = f"server:{self.name}"
+        thread = threading.Thread(target=self._serve, args=(server, observer, loop), name=name)
+        thread.daemon = True
+        thread.start()
+        return loop
 
     def _watch(self, server: TCPServer) -> Observer:
         run_id = uuid.uuid4().hex
@@ -181,13 +192,15 @@ class BackgroundServer:
         server._observer = streams
         return streams
 
-    def _serve(self, server: BaseServer, observer: Observer) -> None:
+    def _serve(self, server: BaseServer, observer: Observer, loop: LoopLife) -> None:
         cause = "its loop ended without being asked to"
+        loop.may_begin.wait()
         try:
             server.serve_forever()
         except BaseException as error:
             log.exception("%s: the serve loop died", self.name)
             cause = _sentence(error)
+        loop.has_left.set()
         if self._state is ServerState.RUNNING and self._observer is observer:
             self._died(server, observer, cause)
 
@@ -208,9 +221,10 @@ class BackgroundServer:
     def stop(self, timeout_s: float = 5.0) -> int:
         """Stop listening, let handlers finish, cut the rest. Nothing to do is no error.
 
-        In this order, all of it within `timeout_s`: the loop leaves; the listener is closed;
-        every connection ends for reading, so that handlers see the end and answer out; what is
-        open then is cut; what goes on even so is abandoned to its daemon thread.
+        In this order, all of it within `timeout_s`: the loop leaves; the listener is closed (of
+        datagrams: once they are answered, as answers leave by it); every connection ends for
+        reading, so that handlers see the end and answer out; what is open then is cut; what goes
+        on even so is abandoned to its daemon thread.
         Returns: how many handlers were abandoned.
         """
         with self._moving:
@@ -225,27 +239,28 @@ class BackgroundServer:
             return abandoned
 
     def _unwind(self, deadline: float, timeout_s: float) -> int:
-        server, observer, thread = self._server, self._observer, self._thread
+        server, observer, loop = self._server, self._observer, self._loop
         assert server is not None
         assert observer is not None
-        assert thread is not None
+        assert loop is not None
         server._ask_to_stop()
-        thread.join(_LOOP_LEAVES_S)  # a serial server may be inside its handler: not waited for
-        server.server_close()
+        # A serial server may be inside its handler: not waited for.
+        loop.has_left.wait(_LOOP_LEAVES_S)
+        datagrams = isinstance(server, UDPServer)  # whose answers leave by the listener
+        if not datagrams:
+            server.server_close()
         observer.drain()
         if not observer.wait_drained((deadline - time.monotonic()) * _DRAIN_SHARE):
             observer.cut_all()
             observer.wait_drained(deadline - time.monotonic())
+        if datagrams:
+            server.server_close()
         abandoned = observer.abandon()
         if not abandoned:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            loop.has_left.wait(max(0.0, deadline - time.monotonic()))
         else:
-            log.warning(
-                "%s: %d handlers still ran %.1f s after stop; abandoned",
-                self.name,
-                abandoned,
-                timeout_s,
-            )
+            told = "%s: %d handlers still ran %.1f s after stop; abandoned"
+            log.warning(told, self.name, abandoned, timeout_s)
         ticker.remove(observer)
         self._clear()
         observer.emit(ServerStopped(server=self.name, at_us=now_us(), abandoned=abandoned))
@@ -264,7 +279,7 @@ class BackgroundServer:
 
     def _clear(self) -> None:
         # The observer stays: it holds the totals of the last run.
-        self._server = self._thread = None
+        self._server = self._loop = None
         self._started_us = None
 
     def __enter__(self) -> Self:

@@ -6,6 +6,7 @@ order and defaults are the stdlib's; what differs on purpose is listed in docs/s
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import selectors
 import sys
@@ -73,11 +74,10 @@ class BaseServer:
         after a request. shutdown() does not wait for it.
         """
         self.__is_shut_down.clear()
-        waker = Waker()
         try:
             self.__serving_thread = threading.get_ident()
-            self.__waker = waker
-            with _ServerSelector() as selector:
+            with contextlib.closing(Waker()) as waker, _ServerSelector() as selector:
+                self.__waker = waker
                 selector.register(self, selectors.EVENT_READ)
                 selector.register(waker, selectors.EVENT_READ)
                 while not self.__shutdown_request:
@@ -91,7 +91,6 @@ class BaseServer:
         finally:
             self.__waker = None
             self.__serving_thread = None
-            waker.close()
             self.__shutdown_request = False
             self.__is_shut_down.set()
 
@@ -101,7 +100,7 @@ class BaseServer:
         """Returns: whether there is a request to get."""
         if self.__trouble is not None:
             waker.wait(self.__trouble.pause_s)
-            return True
+            poll_interval = 0  # what was there may be gone, and accept() would wait for more
         return any(key.fileobj is self for key, _ in selector.select(poll_interval))
 
     def shutdown(self) -> None:

@@ -1,12 +1,13 @@
-"""Small parts of the serve loop: what wakes it, and how it fares when accept() fails."""
+"""Small parts of the serve loop: what wakes it, its life, and how it fares when accept() fails."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import threading
 
-__all__ = ["ACCEPT_STARVED", "AcceptTrouble", "Waker"]
+__all__ = ["ACCEPT_STARVED", "AcceptTrouble", "LoopLife", "Waker"]
 
 #: accept() fails with these for want of something that may come back: descriptors or memory.
 #: The listener stays readable meanwhile, so trying again at once would spin.
@@ -31,7 +32,8 @@ class Waker:
         with self._lock:
             if self._writer.fileno() >= 0:
                 self._writer.setblocking(False)
-                self._writer.send(b"\0")
+                with contextlib.suppress(BlockingIOError):  # woken often enough already
+                    self._writer.send(b"\0")
 
     def wait(self, timeout_s: float) -> None:
         self._reader.settimeout(timeout_s)
@@ -44,6 +46,14 @@ class Waker:
         with self._lock:
             self._reader.close()
             self._writer.close()
+
+
+class LoopLife:
+    """Of a loop in a thread: it may begin once its start is told; it has left when it is over."""
+
+    def __init__(self) -> None:
+        self.may_begin = threading.Event()
+        self.has_left = threading.Event()
 
 
 class AcceptTrouble:

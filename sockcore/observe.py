@@ -52,13 +52,21 @@ class ObservedSocket(socket.socket):
         return size
 
     def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
-        data, address = super().recvfrom(bufsize, flags)
+        try:
+            data, address = super().recvfrom(bufsize, flags)
+        except _PEER_GONE:
+            self.tape.peer_ended = True
+            raise
         if not flags & socket.MSG_PEEK:
             self._received(data, bufsize)
         return data, address
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
-        size, address = super().recvfrom_into(buffer, nbytes, flags)
+        try:
+            size, address = super().recvfrom_into(buffer, nbytes, flags)
+        except _PEER_GONE:
+            self.tape.peer_ended = True
+            raise
         if not flags & socket.MSG_PEEK:
             view = memoryview(buffer).cast("B")
             self._received(view[:size], len(view))
@@ -67,7 +75,11 @@ class ObservedSocket(socket.socket):
     def recvmsg(
         self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
-        message = super().recvmsg(bufsize, ancbufsize, flags)
+        try:
+            message = super().recvmsg(bufsize, ancbufsize, flags)
+        except _PEER_GONE:
+            self.tape.peer_ended = True
+            raise
         if not flags & socket.MSG_PEEK:
             self._received(message[0], bufsize)
         return message
@@ -76,7 +88,11 @@ class ObservedSocket(socket.socket):
         self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
         views = [memoryview(buffer).cast("B") for buffer in buffers]
-        message = super().recvmsg_into(views, ancbufsize, flags)
+        try:
+            message = super().recvmsg_into(views, ancbufsize, flags)
+        except _PEER_GONE:
+            self.tape.peer_ended = True
+            raise
         if not flags & socket.MSG_PEEK:
             self._received(b"".join(views)[: message[0]], sum(map(len, views)))
         return message
@@ -95,7 +111,8 @@ class ObservedSocket(socket.socket):
         """As the stdlib's; by `send`, so that what went before a failure is on the tape."""
         with memoryview(data) as given, given.cast("B") as view:
             timeout = self.gettimeout()
-            deadline = None if timeout is None else time.monotonic() + timeout
+            # Without a timeout, none to pass; non-blocking, send itself says that it would block.
+            deadline = time.monotonic() + timeout if timeout else None
             sent = self.send(view, flags)
             while sent < len(view):
                 # The limit is on the whole call, as in the stdlib.
@@ -105,7 +122,11 @@ class ObservedSocket(socket.socket):
 
     def sendmsg(self, buffers: Iterable[Any], *args: Any) -> int:
         parts = [memoryview(buffer).cast("B") for buffer in buffers]
-        sent = super().sendmsg(parts, *args)
+        try:
+            sent = super().sendmsg(parts, *args)
+        except _PEER_GONE:
+            self.tape.peer_ended = True
+            raise
         self.tape.note(False, b"".join(parts)[:sent])
         return sent
 

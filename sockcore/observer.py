@@ -74,7 +74,8 @@ class Observer:
         self._sink_failed = False
         self._connection_ids = itertools.count(1)
         self._request_ids = itertools.count(1)
-        self._lock = threading.Lock()  # guards the totals
+        self._lock = threading.Lock()  # guards all that follows
+        self._open: set[Request] = set()  # streams' unfinished requests: not in the bytes yet
         self._connections_total = 0
         self._requests_total = 0
         self._errors_total = 0
@@ -153,7 +154,8 @@ class Observer:
             received, sent, chunks = request.tape.snapshot(digest=True)
             with self._lock:
                 self._errors_total += outcome == "error"
-                if request.connection.stream:  # until now they were counted as still open
+                if request in self._open:
+                    self._open.remove(request)
                     self._bytes_in += received.total
                     self._bytes_out += sent.total
             self.emit(
@@ -183,8 +185,8 @@ class Observer:
 
     def totals(self) -> Totals:
         open_now = self.table.all()
-        tapes = [request.tape for c in open_now if (request := c.request) is not None]
         with self._lock:
+            tapes = [request.tape for request in self._open]
             return Totals(
                 connections=sum(not _is_cut(c) for c in open_now),
                 connections_total=self._connections_total,

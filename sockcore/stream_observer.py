@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import weakref
+from collections import deque
 from typing import Any
 
 from sockcore.connections import Connection, Request, peer_label
-from sockcore.events import ConnectionRefused
+from sockcore.events import ConnectionRefused, EventSink
+from sockcore.limits import Limits
 from sockcore.observe import ObservedSocket, adopt
 from sockcore.observer import Observer, now_us
 from sockcore.tape import Tape
@@ -21,6 +23,12 @@ class ConnectionLimitReached(OSError):
 
 class StreamObserver(Observer):
     """Watches a TCP or Unix stream server."""
+
+    def __init__(self, server: str, run_id: str, sink: EventSink, limits: Limits) -> None:
+        super().__init__(server, run_id, sink, limits)
+        # Of sockets that died unclosed. The garbage collector finds them amid anything, a lock
+        # of ours or of the sink included, so the next tick ends them.
+        self._dropped: deque[Request] = deque()
 
     def accepted(self, sock: socket.socket, address: Any) -> ObservedSocket:
         """Enter a connection that was just accepted.
@@ -38,9 +46,10 @@ class StreamObserver(Observer):
         connection.request = request
         observed = adopt(sock, request.tape, request, lambda: self._ended(request))
         # A socket that is dropped without close() must not stay in the table for ever.
-        connection.sock = weakref.ref(observed, lambda _: self._ended(request))
+        connection.sock = weakref.ref(observed, lambda _: self._dropped.append(request))
         with self._lock:
             self._requests_total += 1
+            self._open.add(request)
         self._enter(connection)
         return observed
 
@@ -54,6 +63,11 @@ class StreamObserver(Observer):
         # Out of the table first: whoever reads of a finished request finds it gone from the list.
         self._forget(request.connection, request.verdict()[1])
         self._finish(request)
+
+    def tick(self) -> None:
+        while self._dropped:
+            self._ended(self._dropped.popleft())
+        super().tick()
 
     def record_of(self, request: Any) -> Request | None:
         record = getattr(request, "record", None)

@@ -14,6 +14,9 @@ from sockcore.limits import Limits
 
 __all__ = ["Tape"]
 
+#: Of the latest chunk received: a line of a list shows no more.
+_LAST_BYTES = 32
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -63,6 +66,7 @@ class Tape:
 
     __slots__ = (
         "_chunks",
+        "_last",
         "_limits",
         "_lock",
         "_received",
@@ -79,6 +83,7 @@ class Tape:
         self._chunks: list[Chunk] = []
         self._received = _Direction()
         self._sent = _Direction()
+        self._last = b""  # how the latest chunk received begins
         self.began_ns = self.last_ns = time.monotonic_ns()
         self.notes = 0  # how many times bytes crossed
         self.peer_ended = False  # the peer said it is done: end of file, or reset
@@ -101,6 +106,8 @@ class Tape:
             self.last_ns = now = time.monotonic_ns()
             self.notes += 1
             way = self._received if inbound else self._sent
+            if inbound:
+                self._last = bytes(data[:_LAST_BYTES])
             way.add(data, size, limits.tape_bytes)
             if len(self._chunks) < limits.tape_chunks or way.last_chunk < 0:
                 way.last_chunk = len(self._chunks)
@@ -119,11 +126,5 @@ class Tape:
             )
 
     def last_bytes(self, most: int) -> bytes:
-        """The first bytes of the latest kept part received, at most `most`."""
-        with self._lock:
-            parts = self._received.parts
-            if not parts:
-                return b""
-            chunk = self._chunks[self._received.last_chunk]
-            kept = b"".join(parts[-2:])
-            return kept[-chunk.size :][:most] if chunk.size <= len(kept) else kept[:most]
+        """How the latest chunk received begins, kept or not: at most `most` bytes, or 32."""
+        return self._last[:most]

@@ -24,13 +24,13 @@ class _Ticker:
         self._thread: threading.Thread | None = None
 
     def add(self, observer: Observer) -> None:
+        """Raises: RuntimeError, having changed nothing, when there can be no more threads."""
         with self._changed:
-            self._observers.add(observer)
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="sockcore-ticker", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="sockcore-ticker", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._observers.add(observer)
 
     def remove(self, observer: Observer) -> None:
         """The thread ends with the last one."""

@@ -45,9 +45,9 @@ class Client:
         except BaseException:
             self.sock.close()
             raise
+        self.peer = self._peer()
 
-    @property
-    def peer(self) -> str:
+    def _peer(self) -> str:
         """As the panel must write it."""
         if self.transport == "unix":
             return f"pid {os.getpid()}"

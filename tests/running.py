@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import uvicorn
 
-from app.cli.serve import GRACE_S, Server
-from app.main import Sockpit, web_app
+from app.cli.serve import Server
+from app.main import Sockpit
 from app.settings import Settings
 from tests.waiting import DEADLINE_S, eventually
 
@@ -208,16 +207,17 @@ class AppThread:
             **{"demo": False, **settings},
         )
         self.sockpit = Sockpit(self.settings)
-        config = uvicorn.Config(
-            web_app(self.sockpit), log_config=None, timeout_graceful_shutdown=GRACE_S
-        )
-        self._server = Server(config, self.sockpit)
+        self._server = Server(self.sockpit)
         self._thread = threading.Thread(
             target=self._server.run, args=([panel],), name="panel", daemon=True
         )
         self._thread.start()
         eventually(lambda: self._server.started)
         self.api = Api(self.url)
+
+    def answering(self) -> int:
+        """How many HTTP requests are being answered."""
+        return len(self._server.server_state.tasks)
 
     def close(self) -> None:
         self.api.close()

@@ -44,6 +44,7 @@ class ServerDefinition(Body):
 
 
 class ServerChange(Body):
+    name: str | None = Field(None, description="may be given, but not changed")
     transport: Transport | None = None
     concurrency: Concurrency | None = None
     handler: str | None = None

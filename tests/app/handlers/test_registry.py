@@ -20,7 +20,10 @@ def test_without_a_folder_there_are_the_ready_made_ones(tmp_path: Path) -> None:
     assert all(len(entry.transports) == 4 and entry.title for entry in registry.entries())
 
 
-def test_rescan_takes_up_new_changed_mended_and_gone_files(tmp_path: Path) -> None:
+def test_rescan_takes_up_new_changed_mended_and_gone_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # a cache would hide the edit
     keep = write(tmp_path, "keep.py", HANDLER.format(name="Keep", said="x"))
     edit = write(tmp_path, "edit.py", HANDLER.format(name="Edit", said="one"))
     mend = write(tmp_path, "mend.py", "def (:")
