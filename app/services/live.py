@@ -40,6 +40,10 @@ class Batch:
     notices: tuple[Notice, ...]
     missed: int
 
+    def request_ids(self) -> set[str]:
+        """The requests of which there is news."""
+        return {notice.request.id for notice in self.notices if notice.request is not None}
+
 
 class LiveFeed:
     """Fans notices out to subscriptions.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,11 +10,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from app.deps import Services, services
 from app.web.screens import (
     NO_ERRORS,
+    request_context,
     requests_context,
     server_context,
     servers_context,
 )
-from app.web.tape import tape
 from app.web.view import page
 
 router = APIRouter()
@@ -85,19 +84,12 @@ def one_request(
     found: All,
     everything: Annotated[bool, Query(alias="all")] = False,
 ) -> HTMLResponse:
-    detail = found.requests.get(request_id)
-    shown = tape(detail, None) if everything else tape(detail)
     return page(
         request,
         "request.html",
-        detail=detail,
-        row=detail.summary,
-        tape=shown,
-        payloads=(
-            ("received", "Received", detail.received, b64encode(detail.received.prefix).decode()),
-            ("sent", "Sent", detail.sent, b64encode(detail.sent.prefix).decode()),
-        ),
+        status=200,
         server_count=len(found.servers.all()),
+        **request_context(found, request_id, everything=everything),
     )
 
 

@@ -6,6 +6,7 @@ that all of them say the same. Knows templates and services; knows nothing of HT
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
@@ -13,6 +14,7 @@ from app.deps import Services
 from app.domain import ServerStatus
 from app.services.live import Batch
 from app.web import words
+from app.web.tape import tape
 from app.web.view import partial, render
 
 #: Rows of the log on one page.
@@ -192,3 +194,36 @@ class RequestsScreen:
         yield Region("gap", render("_gap.html", missed=batch.missed if batch else 0))
         context = requests_context(self._services, self._server)
         yield Region("requests", render("_requests.html", live=True, **context))
+
+
+def request_context(
+    services: Services, request_id: str, *, everything: bool = False
+) -> dict[str, object]:
+    """For request.html; `everything`: every line of a long tape. Raises: NotFound."""
+    detail = services.requests.get(request_id)
+    return {
+        "detail": detail,
+        "row": detail.summary,
+        "tape": tape(detail, None) if everything else tape(detail),
+        "payloads": (
+            ("received", "Received", detail.received, b64encode(detail.received.prefix).decode()),
+            ("sent", "Sent", detail.sent, b64encode(detail.sent.prefix).decode()),
+        ),
+    }
+
+
+class RequestScreen:
+    """/requests/{id} while the request is open."""
+
+    tick_s = None
+
+    def __init__(self, services: Services, request_id: str) -> None:
+        self._services = services
+        self._id = request_id
+
+    def regions(self, batch: Batch | None) -> Iterable[Region]:
+        """Raises: NotFound."""
+        news = batch is None or batch.missed or self._id in batch.request_ids()
+        if news:
+            context = request_context(self._services, self._id)
+            yield Region("request", render("_request.html", **context))

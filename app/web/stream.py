@@ -15,9 +15,17 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.deps import Services, services
+from app.domain import RequestSummary
 from app.errors import NotFound
 from app.services.live import Batch, Subscription
-from app.web.screens import RequestsScreen, Screen, Sent, ServerScreen, ServersScreen
+from app.web.screens import (
+    RequestScreen,
+    RequestsScreen,
+    Screen,
+    Sent,
+    ServerScreen,
+    ServersScreen,
+)
 from app.web.view import partial, render
 
 router = APIRouter()
@@ -55,6 +63,19 @@ async def live_requests(
     found: All, server: Annotated[str | None, Query()] = None
 ) -> AsyncIterator[ServerSentEvent]:
     async for event in _watch(found, server or None, RequestsScreen(found, server or None)):
+        yield event
+
+
+def _logged(request_id: str, found: All) -> RequestSummary:
+    """Raises: NotFound."""
+    return found.requests.get(request_id).summary
+
+
+@router.get("/live/requests/{request_id}", response_class=EventSourceResponse)
+async def live_request(
+    row: Annotated[RequestSummary, Depends(_logged)], found: All
+) -> AsyncIterator[ServerSentEvent]:
+    async for event in _watch(found, row.server, RequestScreen(found, row.id)):
         yield event
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Watched
 from tests.clients import STREAMS, TRANSPORTS, Client, clients, refuses
 from tests.running import RunningApp, definition
+from tests.waiting import eventually
 
 
 def create(page: Page, name: str, transport: str, handler: str = "echo") -> None:
@@ -84,6 +85,21 @@ def test_what_others_do_shows_without_reload(panel: Watched, app_process: Runnin
     expect(log.locator("#request-rows .state")).to_have_text("ok")
     api.delete("servers/elsewhere")
     expect(row).to_have_count(0)
+
+
+def test_an_open_request_shows_its_bytes_as_they_cross(
+    panel: Watched, app_process: RunningApp
+) -> None:
+    server = app_process.api.post("servers", definition(name="talk"))
+    with Client(server) as client:
+        client.ask(b"first")
+        row = eventually(lambda: app_process.api.requests("talk"))[0]
+        page = panel.open(f"/requests/{row['id']}")
+        tape = page.locator("#request .tape")
+        expect(tape).to_contain_text("first")
+        client.ask(b"second")
+        expect(tape).to_contain_text("second")
+    expect(page.locator("#request .head .state")).to_have_text("ok")
 
 
 def test_a_failed_start_says_why_in_its_row_and_retries(
