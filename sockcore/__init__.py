@@ -15,7 +15,12 @@ and shows its connections; an event sink hears what happens; `Limits` bound what
 
 from __future__ import annotations
 
-import socket as _socket
+# The modules are there for programs that reach, or patch, `socketserver.socket` and the like.
+import os
+import selectors
+import socket
+import sys
+import threading
 
 from sockcore.background import BackgroundServer
 from sockcore.base import BaseServer, _ServerSelector
@@ -90,8 +95,9 @@ __all__ = [
 
 # Private in the stdlib too, and used by programs all the same.
 _PRIVATE = (_NoThreads, _ServerSelector, _SocketWriter, _Threads)
+_MODULES = (os, selectors, socket, sys, threading)
 
-if hasattr(_socket, "AF_UNIX"):
+if hasattr(socket, "AF_UNIX"):
     from sockcore.servers import ThreadingUnixDatagramServer, ThreadingUnixStreamServer
     from sockcore.tcp import UnixStreamServer
     from sockcore.udp import UnixDatagramServer

@@ -225,7 +225,7 @@ class BackgroundServer:
         datagrams: once they are answered, as answers leave by it); every connection ends for
         reading, so that handlers see the end and answer out; what is open then is cut; what goes
         on even so is abandoned to its daemon thread.
-        Returns: how many handlers were abandoned.
+        Returns: how many handlers were abandoned. All that happened is told by then.
         """
         with self._moving:
             if self._state is ServerState.FAILED:

@@ -14,8 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sockcore.events import AcceptPaused, AcceptResumed
 from sockcore.loop import ACCEPT_STARVED, AcceptTrouble, Waker
@@ -41,6 +40,12 @@ class BaseServer:
 
     timeout: float | None = None
 
+    if TYPE_CHECKING:  # as in the stdlib, subclasses bring these
+
+        def fileno(self) -> int: ...
+
+        def get_request(self) -> tuple[Any, Any]: ...
+
     _observer: Observer | None = None
     __waker: Waker | None = None
     __serving_thread: int | None = None
@@ -57,14 +62,6 @@ class BaseServer:
     def server_activate(self) -> None:
         """Called by the constructor, to listen."""
 
-    def fileno(self) -> int:
-        """What serve_forever() selects on. Not in the stdlib's BaseServer: subclasses bring it."""
-        raise NotImplementedError(f"{type(self).__name__} has no fileno()")
-
-    def get_request(self) -> tuple[Any, Any]:
-        """Returns: the request and the client's address. Subclasses bring it."""
-        raise NotImplementedError(f"{type(self).__name__} has no get_request()")
-
     # -- the loop -------------------------------------------------------------------------
 
     def serve_forever(self, poll_interval: float | None = 0.5) -> None:
@@ -73,9 +70,11 @@ class BaseServer:
         `service_actions()` runs every turn, at least each `poll_interval` seconds; None: only
         after a request. shutdown() does not wait for it.
         """
+        # Known as the serving thread before the loop counts as running, and until after it does:
+        # a signal handler that calls shutdown() here must not wait for itself.
+        self.__serving_thread = threading.get_ident()
         self.__is_shut_down.clear()
         try:
-            self.__serving_thread = threading.get_ident()
             with contextlib.closing(Waker()) as waker, _ServerSelector() as selector:
                 self.__waker = waker
                 selector.register(self, selectors.EVENT_READ)
@@ -90,24 +89,26 @@ class BaseServer:
                     self.service_actions()
         finally:
             self.__waker = None
-            self.__serving_thread = None
             self.__shutdown_request = False
             self.__is_shut_down.set()
+            self.__serving_thread = None
 
     def __wait(
         self, selector: selectors.BaseSelector, waker: Waker, poll_interval: float | None
     ) -> bool:
         """Returns: whether there is a request to get."""
         if self.__trouble is not None:
-            waker.wait(self.__trouble.pause_s)
+            if not self.__trouble.may_try(waker, poll_interval):
+                return False
             poll_interval = 0  # what was there may be gone, and accept() would wait for more
         return any(key.fileobj is self for key, _ in selector.select(poll_interval))
 
     def shutdown(self) -> None:
         """Stop the serve_forever() loop, at once, and wait until it is out.
 
-        Before the first serve_forever() this waits for it, which then returns at once, as in the
-        stdlib. Thread: any; in the serving thread itself it only asks, and returns.
+        As in the stdlib it is kept where no loop runs: before the first serve_forever() this
+        waits for it, and the next one returns at once.
+        Thread: any; in the serving thread itself it only asks, and returns.
         """
         self._ask_to_stop()
         if self.__serving_thread != threading.get_ident():
@@ -240,10 +241,5 @@ class BaseServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *args: object) -> None:
         self.server_close()

@@ -76,6 +76,12 @@ class Connection:
         self.last_ns = time.monotonic_ns()
         self.last_bytes = b""
 
+    @property
+    def is_cut(self) -> bool:
+        """By hand or for being idle: the peer is gone, only the handler is not done yet."""
+        request = self.request
+        return request is not None and request.ended_by in ("panel", "idle")
+
     def silent_ns(self, now_ns: int) -> int:
         request = self.request
         return max(0, now_ns - (request.tape.last_ns if request else self.last_ns))
@@ -152,7 +158,7 @@ class ConnectionTable:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # guards both mappings
+        self._lock = threading.Lock()  # guards both mappings
         self._by_id: dict[int, Connection] = {}
         self._peers: dict[Hashable, Connection] = {}  # the one silent longest first
 
@@ -160,46 +166,39 @@ class ConnectionTable:
         return len(self._by_id)
 
     def add(self, connection: Connection) -> None:
-        with self._changed:
+        with self._lock:
             self._by_id[connection.id] = connection
             if not connection.stream:
                 self._peers[connection.address] = connection
 
     def remove(self, connection: Connection) -> bool:
         """Returns: False when it was not there any more."""
-        with self._changed:
+        with self._lock:
             found = self._by_id.pop(connection.id, None) is not None
             if found and not connection.stream:
                 self._peers.pop(connection.address, None)
-            if not self._by_id:
-                self._changed.notify_all()
             return found
 
     def get(self, connection_id: int) -> Connection | None:
-        with self._changed:
+        with self._lock:
             return self._by_id.get(connection_id)
 
     def peer(self, address: Hashable) -> Connection | None:
         """The datagram peer at `address`, who thereby becomes the one heard of last."""
-        with self._changed:
+        with self._lock:
             found = self._peers.pop(address, None)
             if found is not None:
                 self._peers[address] = found
             return found
 
     def quietest_peer(self) -> Connection | None:
-        with self._changed:
+        with self._lock:
             return next(iter(self._peers.values()), None)
 
     def all(self) -> list[Connection]:
         """Every open one, oldest first."""
-        with self._changed:
+        with self._lock:
             return list(self._by_id.values())
-
-    def wait_empty(self, timeout_s: float) -> bool:
-        """Returns: False when some were still open at the deadline."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._by_id, max(0.0, timeout_s))
 
 
 def peer_label(address: Any, sock: socket.socket | None = None) -> str:

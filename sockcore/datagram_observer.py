@@ -27,7 +27,6 @@ class DatagramObserver(Observer):
         # Requests being answered, by id of the tuple that the hooks pass around. Guarded by
         # _lock. The tuple is kept beside, so that its id stays its own.
         self._answering: dict[int, tuple[Any, Request]] = {}
-        self._all_answered = threading.Condition(self._lock)
         self._here = threading.local()  # .record: the request this thread answers
 
     def watch(self, plain: socket.socket) -> ObservedDatagramSocket:
@@ -46,14 +45,13 @@ class DatagramObserver(Observer):
             peer.bytes_in += len(data)
             self._bytes_in += len(data)
             self._requests_total += 1
+            self._untold.add(record)
             self._answering[id(request)] = (request, record)
 
     def answered(self, request: Any) -> None:
         """The server is done with this datagram."""
         with self._lock:
             _, record = self._answering.pop(id(request), (None, None))
-            if not self._answering:
-                self._all_answered.notify_all()
         if record is not None:
             self._finish(record)
 
@@ -118,7 +116,3 @@ class DatagramObserver(Observer):
             record.ended_by = record.ended_by or "stop"
             self._finish(record)
         return super().abandon() + len(left)
-
-    def wait_drained(self, timeout_s: float) -> bool:
-        with self._all_answered:
-            return self._all_answered.wait_for(lambda: not self._answering, max(0.0, timeout_s))

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import socket
 import threading
+import time
 
 __all__ = ["ACCEPT_STARVED", "AcceptTrouble", "LoopLife", "Waker"]
 
@@ -23,7 +24,9 @@ class Waker:
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
-        self._lock = threading.Lock()  # guards the writer against being closed while used
+        # Guards the writer against being closed while used; reentrant, since a signal handler
+        # may wake us amid that.
+        self._lock = threading.RLock()
 
     def fileno(self) -> int:
         return self._reader.fileno()
@@ -60,7 +63,8 @@ class AcceptTrouble:
     """How accept() is failing: since when, how often, how long to wait before the next try."""
 
     def __init__(self) -> None:
-        self.pause_s = 0.0
+        self._pause_s = 0.0
+        self._retry_at = 0.0  # monotonic seconds
         self.failures = 0
         self.error = ""
 
@@ -68,5 +72,16 @@ class AcceptTrouble:
         """Returns: True when this is the first of a row."""
         self.failures += 1
         self.error = f"accept: {error.strerror or error}"
-        self.pause_s = min(_LAST_PAUSE_S, self.pause_s * 2 or _FIRST_PAUSE_S)
+        self._pause_s = min(_LAST_PAUSE_S, self._pause_s * 2 or _FIRST_PAUSE_S)
+        self._retry_at = time.monotonic() + self._pause_s
         return self.failures == 1
+
+    def may_try(self, waker: Waker, most_s: float | None) -> bool:
+        """Wait until the next try is due, at most `most_s` seconds, or until woken.
+
+        Returns: whether it is due.
+        """
+        left = self._retry_at - time.monotonic()
+        if left > 0:
+            waker.wait(left if most_s is None else min(left, most_s))
+        return time.monotonic() >= self._retry_at

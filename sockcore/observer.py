@@ -75,7 +75,8 @@ class Observer:
         self._connection_ids = itertools.count(1)
         self._request_ids = itertools.count(1)
         self._lock = threading.Lock()  # guards all that follows
-        self._open: set[Request] = set()  # streams' unfinished requests: not in the bytes yet
+        self._all_told = threading.Condition(self._lock)
+        self._untold: set[Request] = set()  # requests whose end is not told yet
         self._connections_total = 0
         self._requests_total = 0
         self._errors_total = 0
@@ -149,46 +150,49 @@ class Observer:
         with request.lock:
             if request.finished:
                 return
-            request.finished = True
-            outcome, closed_by = request.verdict()
-            received, sent, chunks = request.tape.snapshot(digest=True)
+            self.emit(self._ending(request))
             with self._lock:
-                self._errors_total += outcome == "error"
-                if request in self._open:
-                    self._open.remove(request)
-                    self._bytes_in += received.total
-                    self._bytes_out += sent.total
-            self.emit(
-                RequestFinished(
-                    server=self.server,
-                    run_id=self.run_id,
-                    request_id=request.id,
-                    connection_id=request.connection.id,
-                    peer=request.connection.peer,
-                    started_us=request.started_us,
-                    duration_us=(time.monotonic_ns() - request.tape.began_ns) // 1000,
-                    received=received,
-                    sent=sent,
-                    chunks=chunks,
-                    outcome=outcome,
-                    closed_by=closed_by,
-                    error=request.error if outcome == "error" else None,
-                )
-            )
+                self._untold.discard(request)
+                self._all_told.notify_all()
+
+    def _ending(self, request: Request) -> RequestFinished:
+        outcome, closed_by = request.verdict()
+        received, sent, chunks = request.tape.snapshot(digest=True)
+        with self._lock:
+            request.finished = True
+            self._errors_total += outcome == "error"
+            if request.connection.stream:  # until now they were counted as still open
+                self._bytes_in += received.total
+                self._bytes_out += sent.total
+        return RequestFinished(
+            server=self.server,
+            run_id=self.run_id,
+            request_id=request.id,
+            connection_id=request.connection.id,
+            peer=request.connection.peer,
+            started_us=request.started_us,
+            duration_us=(time.monotonic_ns() - request.tape.began_ns) // 1000,
+            received=received,
+            sent=sent,
+            chunks=chunks,
+            outcome=outcome,
+            closed_by=closed_by,
+            error=request.error if outcome == "error" else None,
+        )
 
     # -- asked and told from outside ------------------------------------------------------
 
     def connections(self) -> list[ConnectionInfo]:
         """Who is connected now, oldest first; not those that were cut already."""
         now_ns = time.monotonic_ns()
-        return [c.info(now_ns) for c in self.table.all() if not _is_cut(c)]
+        return [c.info(now_ns) for c in self.table.all() if not c.is_cut]
 
     def totals(self) -> Totals:
         open_now = self.table.all()
         with self._lock:
-            tapes = [request.tape for request in self._open]
+            tapes = [r.tape for r in self._untold if r.connection.stream and not r.finished]
             return Totals(
-                connections=sum(not _is_cut(c) for c in open_now),
+                connections=sum(not c.is_cut for c in open_now),
                 connections_total=self._connections_total,
                 requests_total=self._requests_total,
                 errors_total=self._errors_total,
@@ -203,7 +207,7 @@ class Observer:
         Returns: False when there is no such connection any more.
         """
         connection = self.table.get(connection_id)
-        if connection is None or _is_cut(connection):
+        if connection is None or connection.is_cut:
             return False
         self._cut(connection, "panel")
         return True
@@ -270,11 +274,12 @@ class Observer:
                 connection.shut(socket.SHUT_RD)
 
     def wait_drained(self, timeout_s: float) -> bool:
-        """Wait until no handler has anything left to answer.
+        """Wait until no handler has anything left to answer, and all of it is told.
 
         Returns: False when some still had at the deadline.
         """
-        return self.table.wait_empty(timeout_s)
+        with self._all_told:
+            return self._all_told.wait_for(lambda: not self._untold, max(0.0, timeout_s))
 
     def cut_all(self) -> None:
         for connection in self.table.all():
@@ -292,9 +297,3 @@ class Observer:
                 self._finish(request)
             self._forget(connection, "stop")
         return len(left)
-
-
-def _is_cut(connection: Connection) -> bool:
-    """Cut by hand or for being idle: its peer is gone, only its handler is not done yet."""
-    request = connection.request
-    return request is not None and request.ended_by in ("panel", "idle")

@@ -49,7 +49,7 @@ class StreamObserver(Observer):
         connection.sock = weakref.ref(observed, lambda _: self._dropped.append(request))
         with self._lock:
             self._requests_total += 1
-            self._open.add(request)
+            self._untold.add(request)
         self._enter(connection)
         return observed
 

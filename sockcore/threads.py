@@ -29,6 +29,10 @@ class _Threads(list[threading.Thread]):
     def reap(self) -> None:
         self[:] = [thread for thread in self if thread.is_alive()]
 
+    def discard(self, thread: threading.Thread) -> None:
+        """Take back one that could not be started."""
+        self[:] = [other for other in self if other is not thread]
+
     def pop_all(self) -> list[threading.Thread]:
         self[:], threads = [], self[:]
         return threads
@@ -36,7 +40,8 @@ class _Threads(list[threading.Thread]):
     def join(self) -> None:
         """Wait for all of them, but for the caller's own."""
         for thread in self.pop_all():
-            if thread is not threading.current_thread():
+            # One without an id was about to be started when the server was closed.
+            if thread is not threading.current_thread() and thread.ident is not None:
                 thread.join()
 
 
@@ -44,6 +49,9 @@ class _NoThreads:
     """Stands for the threads of a server that does not wait for them."""
 
     def append(self, thread: threading.Thread) -> None:
+        pass
+
+    def discard(self, thread: threading.Thread) -> None:
         pass
 
     def join(self) -> None:
@@ -65,7 +73,11 @@ class ThreadingMixIn(_Server):
         try:
             self.finish_request(request, client_address)
         except Exception:
-            self._fail(request, client_address)
+            # Asked for, since the mix-in may stand before a server that is not ours.
+            observer = getattr(self, "_observer", None)
+            if observer is not None:
+                observer.failed(request)
+            self.handle_error(request, client_address)
         finally:
             self.shutdown_request(request)
 
@@ -77,8 +89,12 @@ class ThreadingMixIn(_Server):
             target=self.process_request_thread, args=(request, client_address)
         )
         thread.daemon = self.daemon_threads
-        thread.start()
         self._threads.append(thread)
+        try:
+            thread.start()
+        except BaseException:
+            self._threads.discard(thread)
+            raise
 
     def server_close(self) -> None:
         super().server_close()

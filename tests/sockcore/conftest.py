@@ -1,0 +1,36 @@
+"""What tests of the library share: a short folder for sockets, and a check that nothing is left.
+
+Does not know which server classes are tested.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sockcore.serving import wait_until
+
+
+@pytest.fixture
+def socket_dir() -> Iterator[Path]:
+    """A folder whose path is short enough for sun_path (108 bytes), unlike tmp_path."""
+    with tempfile.TemporaryDirectory(prefix="sc-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def leaves_nothing() -> Iterator[None]:
+    """Fails a test that leaves a thread or a descriptor behind."""
+    threads = set(threading.enumerate())
+    descriptors = len(os.listdir("/proc/self/fd"))
+    yield
+    wait_until(lambda: set(threading.enumerate()) <= threads, "the end of the test's threads")
+    if len(os.listdir("/proc/self/fd")) > descriptors:
+        gc.collect()  # only then: it takes most of a second in a process with an application
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
