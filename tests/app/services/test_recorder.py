@@ -20,6 +20,16 @@ def store(tmp_path: Path) -> Iterator[Gate]:
         yield opened
 
 
+@pytest.fixture
+def others() -> frozenset[threading.Thread]:
+    """The threads of recorders that are not this test's: of an app that others share."""
+    return recorder_threads()
+
+
+def recorder_threads() -> frozenset[threading.Thread]:
+    return frozenset(thread for thread in threading.enumerate() if thread.name == "recorder")
+
+
 def switches(status: str) -> int:
     """How often a thread got the processor, by its /proc status."""
     return sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
@@ -122,13 +132,15 @@ def test_a_store_that_fails_loses_nothing_and_recovers_by_itself(
     assert len(store.outcomes()) == 10
 
 
-def test_stop_writes_what_is_queued_and_takes_nothing_more(store: Gate) -> None:
+def test_stop_writes_what_is_queued_and_takes_nothing_more(
+    store: Gate, others: frozenset[threading.Thread]
+) -> None:
     recorder = store.recorder(flush_s=3600)
     for n in range(1_500):
         recorder.submit(finished(n))
     recorder.submit(progressed(2_000))
     assert recorder.stop(PATIENCE_S)
-    assert "recorder" not in [thread.name for thread in threading.enumerate()]
+    assert not recorder_threads() - others
     assert len(store.outcomes()) == 1_501
     recorder.submit(finished(3_000))
     assert counts(recorder.stats()) == (1_501, 1_500, 1, 0)
@@ -161,13 +173,15 @@ def test_stop_tries_a_failing_store_once_more_at_once(
     assert store.outcomes() == {1: "ok"}
 
 
-def test_a_store_that_fails_for_good_does_not_hold_up_the_stop(store: Gate) -> None:
+def test_a_store_that_fails_for_good_does_not_hold_up_the_stop(
+    store: Gate, others: frozenset[threading.Thread]
+) -> None:
     recorder = store.recorder()
     store.failure = OSError(5, "Input/output error")
     recorder.submit(finished(1))
     until(lambda: recorder.stats().state == "failed")
     assert not recorder.stop(0.1)
-    until(lambda: "recorder" not in [thread.name for thread in threading.enumerate()])
+    until(lambda: not recorder_threads() - others)
     assert counts(recorder.stats()) == (1, 0, 0, 1)
 
 
@@ -180,11 +194,13 @@ def test_a_recorder_never_started_stops_and_says_what_it_holds(store: Gate) -> N
 
 
 @pytest.mark.parametrize("queued", [0, 1])
-def test_a_recorder_that_waits_uses_no_processor(store: Gate, queued: int) -> None:
+def test_a_recorder_that_waits_uses_no_processor(
+    store: Gate, others: frozenset[threading.Thread], queued: int
+) -> None:
     recorder = store.recorder(flush_s=3600)
     recorder.submit(finished(100))
     assert recorder.flush(PATIENCE_S)
-    (thread,) = (thread for thread in threading.enumerate() if thread.name == "recorder")
+    (thread,) = recorder_threads() - others
     status = Path(f"/proc/self/task/{thread.native_id}/status")
 
     def wake_ups_during_other_work() -> int:
