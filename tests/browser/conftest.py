@@ -71,6 +71,11 @@ class Watched:
         if kind in ("error", "warning") and "status of 4" not in text:
             self.complaints.append(f"{kind}: {text}")
 
+    def leave(self, page: Page) -> None:
+        """Close it: a browser keeps but six streams open to one host."""
+        self.complaints += page.evaluate("window.violations")
+        page.close()
+
     def all_complaints(self) -> list[str]:
         for page in self.context.pages:
             self.complaints += page.evaluate("window.violations")

@@ -38,7 +38,7 @@ def test_every_page_shows_them_as_text(panel: Watched, app_process: RunningApp) 
         expect(page.get_by_role("heading", name="Tape")).to_be_visible()
         expect(page.locator("img")).to_have_count(0)
         expect(page.locator("b[hx-post]")).to_have_count(0)
-        page.close()
+        panel.leave(page)
     expect(pages[0].locator("#server-trap .state")).to_have_text("running")
     for page in pages:
         expect(page.locator("#live")).to_have_text("Live")

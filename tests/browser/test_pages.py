@@ -68,6 +68,7 @@ def test_no_page_scrolls_sideways_or_complains(
                     expect(page.locator("#live")).to_have_text("Live")
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, path
                 page.screenshot(path=SCREENSHOTS / f"{name}-{theme}-{width}.png")
+                watched.leave(page)
             assert watched.all_complaints() == []
             context.close()
 

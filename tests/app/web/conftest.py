@@ -91,20 +91,25 @@ class Panel:
 
     def requests(self, server: str) -> list[dict[str, Any]]:
         """Those that are over."""
-        items = self.http.get("/api/v1/requests", params={"server": server}).json()["items"]
+        asked: dict[str, str | int] = {"server": server, "limit": 500}
+        items = self.http.get("/api/v1/requests", params=asked).json()["items"]
         return [item for item in items if item["outcome"] != "open"]
 
     def talk(self, name: str, data: bytes) -> str:
         """Send `data` to the server, read to the end; the id of the request that was."""
         known = {item["id"] for item in self.requests(name)}
+        self.say(name, data)
+        fresh = until(lambda: [r["id"] for r in self.requests(name) if r["id"] not in known])
+        return str(fresh[0])
+
+    def say(self, name: str, data: bytes) -> None:
+        """Send `data` to the server and read to the end."""
         with socket.create_connection(tuple(self.server(name)["server_address"])) as client:
             client.settimeout(10)
             client.sendall(data)
             client.shutdown(socket.SHUT_WR)
             while client.recv(65536):
                 pass
-        fresh = until(lambda: [r["id"] for r in self.requests(name) if r["id"] not in known])
-        return str(fresh[0])
 
 
 @pytest.fixture

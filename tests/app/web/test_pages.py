@@ -5,7 +5,7 @@ import re
 import pytest
 
 from app.settings import Settings
-from tests.app.web.conftest import HTMX, Panel
+from tests.app.web.conftest import HTMX, Panel, until
 
 HOSTILE = (
     b"<img src=x onerror=alert(1)>\r\n\n\nevent: x\ndata: </template><hx-partial>\x00\xff"
@@ -77,7 +77,10 @@ def test_an_error_is_shown_with_its_traceback(panel: Panel) -> None:
 
 def test_the_log_is_paged_and_the_newest_page_lives(panel: Panel) -> None:
     panel.define("echo")
-    ids = [panel.talk("echo", b"%d" % number) for number in range(53)]
+    for number in range(53):
+        panel.say("echo", b"%d" % number)
+    rows = until(lambda: found if len(found := panel.requests("echo")) == 53 else None)
+    ids = [row["id"] for row in reversed(rows)]
     first = panel.html("/requests?server=echo")
     assert re.findall(r'<tr id="request-([\d-]+)"', first) == ids[:2:-1]
     assert "hx-sse:connect" in first
