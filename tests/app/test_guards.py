@@ -1,0 +1,271 @@
+"""What every answer carries and every request must pass: headers, host names, origins, sizes."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Iterable, Iterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from app.guards import BODY_LIMIT
+from app.main import web_app
+from tests.conftest import MakeServer
+from tests.running import Api, AppThread
+from tests.waiting import DEADLINE_S, eventually
+from tests.watching import watching
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
+
+#: Stands in a path for a server, a connection or a request that is not there.
+NOBODY = "nobody-7"
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """(method, path with something in its holes) of every route, those of routers included."""
+    schema = app.openapi()["paths"]
+    found = {(m.upper(), path) for path, methods in schema.items() for m in methods}
+    for route in _flat(app.routes):
+        if isinstance(route, APIRoute):
+            found |= {(method, route.path) for method in route.methods or ()}
+    for method, path in sorted(found):
+        for hole, value in (
+            ("{name}", NOBODY),
+            ("{connection_id}", "1"),
+            ("{request_id}", "20200101-1"),
+        ):
+            path = path.replace(hole, value)
+        assert "{" not in path, path
+        yield method, path
+
+
+def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """A router that was included is a route that has the routes of its own inside."""
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is None:
+            yield route
+        else:
+            yield from _flat(inner.routes)
+
+
+@pytest.fixture(scope="module")
+def table(app_thread: AppThread) -> list[tuple[str, str]]:
+    asgi = web_app(app_thread.sockpit)
+    while not isinstance(asgi, FastAPI):
+        asgi = asgi.app  # type: ignore[attr-defined]
+    return list(routes(asgi))
+
+
+def test_walk_finds_pages_and_api(table: list[tuple[str, str]]) -> None:
+    assert ("POST", f"/servers/{NOBODY}/start") in table
+    assert ("POST", f"/servers/{NOBODY}/delete") in table
+    assert ("POST", "/new") in table
+    assert ("DELETE", f"/api/v1/servers/{NOBODY}") in table
+    assert ("GET", "/requests") in table
+    assert ("GET", "/live/servers") in table
+
+
+def test_every_route_answers_with_the_headers(api: Api, table: list[tuple[str, str]]) -> None:
+    for method, path in table:
+        if method in CHANGING and NOBODY not in path:
+            continue  # it would do something: those are asked from another origin below
+        with api.client.stream(method, path) as response:
+            assert HEADERS.items() <= dict(response.headers).items(), (method, path)
+            assert response.headers["cache-control"] in ("no-store", "no-cache"), (method, path)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/api/v1/nothing", 404),
+        ("PUT", "/servers", 405),
+        ("GET", "/static/nothing.css", 404),
+        ("GET", "/static/../app/main.py", 404),
+        ("GET", "/static/%2e%2e/app/main.py", 404),
+        ("GET", "/servers", 200),
+        ("GET", "/static/app.css", 200),
+        ("HEAD", "/static/app.css", 200),
+        ("GET", "/api/v1/openapi.json", 200),
+        ("OPTIONS", "/api/v1/servers", 405),
+    ],
+)
+def test_answers_of_every_status_carry_the_headers(
+    api: Api, method: str, path: str, status: int
+) -> None:
+    response = api.client.request(method, path)
+    assert response.status_code == status
+    assert HEADERS.items() <= dict(response.headers).items()
+
+
+def test_stream_carries_the_headers(api: Api) -> None:
+    with watching(api.url) as watch:
+        assert HEADERS.items() <= dict(watch.response.headers).items()
+
+
+def test_nothing_says_which_software_answers(api: Api) -> None:
+    assert not {"server", "x-powered-by"} & set(api.client.get("/servers").headers)
+
+
+def test_no_other_origin_is_let_in_by_cors(api: Api) -> None:
+    headers = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    for method in ("GET", "OPTIONS"):
+        response = api.client.request(method, "/api/v1/servers", headers=headers)
+        assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+def test_files_named_by_content_are_kept_and_others_asked_for_again(api: Api) -> None:
+    named = api.client.get("/static/app.css?v=0123456789ab").headers["cache-control"]
+    assert named == "public, max-age=31536000, immutable"
+    assert api.client.get("/static/app.css").headers["cache-control"] == "no-cache"
+
+
+# -- host names -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "", "[", "0.0.0.0", "x@["],
+)
+@pytest.mark.parametrize("path", ["/servers", "/api/v1/servers", "/static/app.css"])
+def test_unknown_host_is_refused(api: Api, host: str, path: str) -> None:
+    response = api.client.get(path, headers={"host": host})
+    assert response.status_code == 400
+    assert HEADERS.items() <= dict(response.headers).items()
+    if path.startswith("/api"):
+        assert response.json()["code"] == "unknown_host_header"
+
+
+def test_missing_host_is_refused(app_thread: AppThread) -> None:
+    with socket.create_connection(("127.0.0.1", app_thread.port), DEADLINE_S) as raw:
+        raw.sendall(b"GET /api/v1/servers HTTP/1.0\r\n\r\n")
+        assert b" 400 " in raw.recv(65_536).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "LOCALHOST:1", "[::1]", "[::1]:8000", "127.0.0.1:9"]
+)
+def test_own_names_are_known(api: Api, host: str) -> None:
+    assert api.client.get("/api/v1/health", headers={"host": host}).status_code == 200
+
+
+# -- origins ----------------------------------------------------------------------------------
+
+FOREIGN: list[dict[str, str]] = [
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"origin": "https://evil.example"},
+    {"origin": "null"},
+    {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
+]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN, ids=str)
+def test_no_route_changes_anything_for_another_origin(
+    api: Api, table: list[tuple[str, str]], foreign: dict[str, str]
+) -> None:
+    changing = [(method, path) for method, path in table if method in CHANGING]
+    assert len(changing) > 12
+    for method, path in changing:
+        response = api.client.request(method, path, headers=foreign)
+        assert response.status_code == 403, (method, path)
+        assert HEADERS.items() <= dict(response.headers).items()
+        if path.startswith("/api/"):
+            assert response.json()["code"] == "cross_origin", (method, path)
+
+
+def test_running_server_survives_another_origin(api: Api, make_server: MakeServer) -> None:
+    server = make_server()
+    name = server["name"]
+    for method, path in (
+        ("POST", f"/servers/{name}/stop"),
+        ("POST", f"/servers/{name}/delete"),
+        ("DELETE", f"/api/v1/servers/{name}"),
+        ("POST", f"/api/v1/servers/{name}/stop"),
+        ("PATCH", f"/api/v1/servers/{name}"),
+    ):
+        response = api.client.request(method, path, headers={"sec-fetch-site": "cross-site"})
+        assert response.status_code == 403
+    assert api.get(f"servers/{name}") == server
+
+
+def test_own_pages_and_programs_may_change_things(api: Api, make_server: MakeServer) -> None:
+    path = f"/api/v1/servers/{make_server()['name']}/stop"
+    origin = api.url
+    for headers in (
+        {},
+        {"sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "none"},
+        {"origin": origin},
+        {"origin": origin, "sec-fetch-site": "same-origin"},
+    ):
+        assert api.client.post(path, headers=headers).status_code == 200
+
+
+def test_links_from_elsewhere_open_pages(api: Api) -> None:
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert api.client.get("/servers", headers=headers).status_code == 200
+
+
+# -- sizes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/api/v1/servers", "/new", "/api/v1/handlers/rescan"])
+def test_body_is_refused_by_its_announced_length_alone(app_thread: AppThread, path: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", app_thread.port, timeout=DEADLINE_S)
+    connection.putrequest("POST", path)
+    connection.putheader("content-type", "application/json")
+    connection.putheader("content-length", str(BODY_LIMIT + 1))
+    connection.endheaders()  # and not a byte of the body
+    response = connection.getresponse()
+    assert response.status == 413
+    assert HEADERS.items() <= {k.lower(): v for k, v in response.getheaders()}.items()
+    response.read()
+    connection.close()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/servers", "/new"])
+def test_body_without_a_length_is_measured(api: Api, path: str) -> None:
+    kind = "application/json" if "api" in path else "application/x-www-form-urlencoded"
+    parts = (b"a" * 65_536 for _ in range(BODY_LIMIT // 65_536 + 1))
+    response = api.client.post(path, content=parts, headers={"content-type": kind})
+    assert response.status_code == 413
+    assert HEADERS.items() <= dict(response.headers).items()
+
+
+def test_largest_body_is_read(api: Api) -> None:
+    body = b'{"name": "' + b"n" * (BODY_LIMIT - 12) + b'"}'
+    assert len(body) == BODY_LIMIT
+    headers = {"content-type": "application/json"}
+    problem = api.refused(422, "POST", "servers", content=body, headers=headers)
+    assert problem["code"] == "name_malformed"
+    assert len(problem["detail"]) < 500
+
+
+def test_client_that_leaves_in_its_body_is_no_fault(
+    app_thread: AppThread, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", app_thread.port), DEADLINE_S) as raw:
+        raw.sendall(
+            b"POST /api/v1/servers HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        eventually(lambda: app_thread.answering() == 1)
+    eventually(lambda: app_thread.answering() == 0)
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == []
