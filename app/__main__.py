@@ -5,11 +5,18 @@ from __future__ import annotations
 import typer
 
 from app.cli.healthcheck import healthcheck
-from app.cli.serve import serve
 
 cli = typer.Typer(add_completion=False, help="Socket servers that answer, run from a browser.")
-cli.command()(serve)
 cli.command()(healthcheck)
+
+
+@cli.command()
+def serve() -> None:
+    """Run the panel, the API and the servers until SIGTERM or SIGINT."""
+    # Imported here, since a health check, every few seconds, needs none of it.
+    from app.cli.serve import serve as run
+
+    run()
 
 
 @cli.callback(invoke_without_command=True)

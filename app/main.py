@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -46,6 +47,8 @@ class Sockpit:
         self.settings = settings
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = InstanceLock(settings.data_dir)
+        self._closing = threading.Lock()  # guards _closed
+        self._closed = False
         self.database = Database(settings.data_dir / FILE_NAME)
         self.store = DayFiles(settings.data_dir)
         lost = self.store.mark_lost()
@@ -77,7 +80,14 @@ class Sockpit:
         self.servers.reconcile()
 
     def close(self) -> None:
-        """Stop every server, write the log, close the files. What is wanted stays wanted."""
+        """Stop every server, write the log, close the files. What is wanted stays wanted.
+
+        A second time it does nothing.
+        """
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
         self.feed.close()
         self.servers.close()
         self.recorder.stop(FLUSH_S)

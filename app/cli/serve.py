@@ -42,7 +42,7 @@ class Server(uvicorn.Server):
         self._sockpit = sockpit
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self.force_exit = self.should_exit  # told twice: at once
+        self.force_exit = self.should_exit  # told twice: no answer is waited for
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -58,6 +58,8 @@ class Server(uvicorn.Server):
         await asyncio.gather(
             asyncio.to_thread(self._sockpit.servers.close), super().shutdown(sockets)
         )
+        # uvicorn leaves the application's own end out when forced; the log must not be lost.
+        await asyncio.to_thread(self._sockpit.close)
 
 
 def serve() -> None:

@@ -118,13 +118,17 @@ def test_end_while_idle_says_nothing_wrong(app_process: RunningApp) -> None:
 
 def test_second_signal_does_no_harm(app_process: RunningApp) -> None:
     app = app_process
+    server = app.api.post("servers", definition())
     with ExitStack() as stack:
         stuck(app, stack)
         stack.enter_context(watching(app.url))
+        with Client(server) as client:
+            assert client.ask(b"answered") == b"answered"
         assert app.process is not None
         app.process.send_signal(signal.SIGTERM)
         app.process.send_signal(signal.SIGINT)
         assert app.process.wait(END_S) == 0
+    assert received(app.data_dir, server["name"]) == {b"answered": "ok"}
 
 
 @pytest.fixture
