@@ -97,8 +97,11 @@ class BaseServer:
         self, selector: selectors.BaseSelector, waker: Waker, poll_interval: float | None
     ) -> bool:
         """Returns: whether there is a request to get."""
-        if self.__trouble is not None:
-            if not self.__trouble.may_try(waker, poll_interval):
+        trouble = self.__trouble
+        if trouble is not None and trouble.is_over:
+            self.__accepting_again(trouble)
+        elif trouble is not None and trouble.is_waiting:
+            if not trouble.may_try(waker, poll_interval):
                 return False
             poll_interval = 0  # what was there may be gone, and accept() would wait for more
         return any(key.fileobj is self for key, _ in selector.select(poll_interval))
@@ -153,7 +156,7 @@ class BaseServer:
             self.__not_accepted(error)
             return
         if self.__trouble is not None:
-            self.__accepting_again(self.__trouble)
+            self.__trouble.worked()
         if not self.verify_request(request, client_address):
             self.shutdown_request(request)
             return

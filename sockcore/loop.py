@@ -60,28 +60,55 @@ class LoopLife:
 
 
 class AcceptTrouble:
-    """How accept() is failing: since when, how often, how long to wait before the next try."""
+    """How accept() is failing: how often, how long to wait before the next try, since when not.
+
+    Descriptors that come and go one by one make accept() work and fail in turn. That is one
+    trouble: it is over once nothing has failed for `QUIET_S`, so that it is told of once.
+    """
+
+    QUIET_S = 1.0
 
     def __init__(self) -> None:
-        self._pause_s = 0.0
-        self._retry_at = 0.0  # monotonic seconds
         self.failures = 0
         self.error = ""
+        self._works = False  # the latest try did
+        self._pause_s = 0.0
+        self._failed_at = 0.0  # monotonic seconds
+        self._retry_at: float | None = None  # the same; None: the next try is due
 
     def failed(self, error: OSError) -> bool:
         """Returns: True when this is the first of a row."""
         self.failures += 1
         self.error = f"accept: {error.strerror or error}"
+        self._works = False
         self._pause_s = min(_LAST_PAUSE_S, self._pause_s * 2 or _FIRST_PAUSE_S)
-        self._retry_at = time.monotonic() + self._pause_s
+        self._failed_at = time.monotonic()
+        self._retry_at = self._failed_at + self._pause_s
         return self.failures == 1
+
+    def worked(self) -> None:
+        """accept() gave one: the next failure is waited after but shortly."""
+        self._works = True
+        self._pause_s = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        return self._works and time.monotonic() - self._failed_at >= self.QUIET_S
+
+    @property
+    def is_waiting(self) -> bool:
+        return self._retry_at is not None
 
     def may_try(self, waker: Waker, most_s: float | None) -> bool:
         """Wait until the next try is due, at most `most_s` seconds, or until woken.
 
         Returns: whether it is due.
         """
+        assert self._retry_at is not None
         left = self._retry_at - time.monotonic()
         if left > 0:
             waker.wait(left if most_s is None else min(left, most_s))
-        return time.monotonic() >= self._retry_at
+        if time.monotonic() < self._retry_at:
+            return False
+        self._retry_at = None
+        return True

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import sockcore
+from sockcore.loop import AcceptTrouble
 from tests.sockcore.serving import DEADLINE_S, ask, connect, read_all, running, wait_until
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -98,17 +99,48 @@ def test_starved_loop_stops_at_once() -> None:
         server.shutdown()
 
 
-def test_each_row_of_failures_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def _fails_and_works(server: StarvedServer) -> None:
+    """One client is accepted after tries that failed."""
+    server.code = errno.EMFILE
+    tried = len(server.tried_at)
+    with connect(server.server_address) as client:
+        client.shutdown(socket.SHUT_WR)
+        wait_until(lambda: len(server.tried_at) > tried + 2, "tries")
+        server.code = None
+        assert read_all(client) == b""
+
+
+def test_failures_that_come_and_go_are_one_trouble(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AcceptTrouble, "QUIET_S", 3600.0)
     with running(StarvedServer(None)) as server:
+        for _ in range(5):
+            _fails_and_works(server)
+    assert len(_lines(caplog)) == 1
+
+
+def test_trouble_is_over_after_a_quiet_while_and_the_next_is_told_anew(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AcceptTrouble, "QUIET_S", 0.05)
+    with running(StarvedServer(None), 0.01) as server:
         for row in (1, 2):
-            server.code = errno.EMFILE
-            tried = len(server.tried_at)
-            with connect(server.server_address) as client:
-                client.shutdown(socket.SHUT_WR)
-                wait_until(lambda n=tried: len(server.tried_at) > n + 2, "tries")  # type: ignore[misc]
-                server.code = None
-                assert read_all(client) == b""
-            assert len(_errors(caplog)) == row
+            _fails_and_works(server)
+            wait_until(lambda n=2 * row: len(_lines(caplog)) == n, "the end to be told")  # type: ignore[misc]
+    assert len(_errors(caplog)) == 2
+
+
+def test_loop_rests_when_nobody_waits_after_a_failure() -> None:
+    """The client that could not be accepted is gone: no try is due, and nothing spins."""
+    with running(StarvedServer(errno.EMFILE), 0.05) as server:
+        connect(server.server_address).close()
+        wait_until(lambda: server.tried_at, "a failure")
+        server.socket.accept()[0].close()  # taken by another process at the same listener
+        ticks, tries = server.ticks, len(server.tried_at)
+        wait_until(lambda: server.ticks > ticks + 10, "beats")
+        assert server.ticks - ticks < 100
+        assert len(server.tried_at) <= tries + 1
 
 
 @pytest.mark.parametrize("code", [errno.ECONNABORTED, errno.EPROTO, errno.EAGAIN])

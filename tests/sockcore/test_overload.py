@@ -61,7 +61,7 @@ def test_out_of_descriptors_it_waits_tells_once_and_recovers() -> None:
     with starved() as server, ExitStack() as stack:
         for _ in range(2):
             before = server.report()
-            tried, told = len(before["failed_at"]), len(before["events"])
+            tried = len(before["failed_at"])
             clients = [stack.enter_context(connect(server.address)) for _ in range(3 * ROOM)]
             for client in clients:
                 client.sendall(b"x")
@@ -69,17 +69,19 @@ def test_out_of_descriptors_it_waits_tells_once_and_recovers() -> None:
             report = server.report()
             failed_at = report["failed_at"][tried:]
             assert failed_at[-1] - failed_at[0] >= 0.99 * least_s(len(failed_at))
-            assert report["events"][told:] == ["AcceptPaused"]
-            assert len(report["lines"]) == told + 1
+            # One trouble, however often a descriptor comes back meanwhile and is gone again.
+            assert report["events"][-1] == "AcceptPaused"
             assert "Too many open files" in report["lines"][-1]
             # Each that leaves makes room for one that waits: all are answered in the end.
             for client in clients:
                 assert client.recv(1) == b"x"
                 client.close()
         assert ask(server.address, b"as ever") == b"as ever"
+        wait_until(lambda: server.report()["events"][-1] == "AcceptResumed", "the end of it")
         report = server.report()
-        # Room for one, taken at once, may have made more than one episode of it.
+        # Two, when the second crowd came more than a quiet second after the first.
         episodes = len(report["events"]) // 2
+        assert episodes in (1, 2)
         assert report["events"] == ["AcceptPaused", "AcceptResumed"] * episodes
         assert len(report["lines"]) == 2 * episodes
         assert "accepting again" in report["lines"][-1]
