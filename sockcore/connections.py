@@ -9,8 +9,10 @@ import contextlib
 import os
 import socket
 import struct
+import sys
 import threading
 import time
+import traceback
 import weakref
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -20,6 +22,9 @@ from sockcore.events import ClosedBy, Outcome
 from sockcore.tape import Tape
 
 __all__ = ["Connection", "ConnectionInfo", "ConnectionTable", "Request", "peer_label"]
+
+#: Characters kept of a traceback: its end, where the cause is. An exception may hold megabytes.
+_ERROR_CHARS = 16 * 1024
 
 #: By whom it was ended -> how the request ended, where that says more than the handler does.
 _ENDED: dict[ClosedBy, Outcome] = {"panel": "disconnected", "idle": "idle", "stop": "stopped"}
@@ -139,6 +144,13 @@ class Request:
         self.ended_by: ClosedBy | None = None  # set when it is not left to the handler
         self.told_ns = 0  # when RequestProgressed was last sent
         self.told_notes = -1  # and of how many notes
+
+    def fail(self) -> None:
+        """The exception being handled is how it ended."""
+        if self.tape.peer_ended and isinstance(sys.exc_info()[1], ConnectionError):
+            self.reset = True  # the client's doing, no fault of the handler
+        else:
+            self.error = traceback.format_exc()[-_ERROR_CHARS:]
 
     def verdict(self) -> tuple[Outcome, ClosedBy]:
         """How it ended and by whom."""

@@ -10,10 +10,8 @@ import contextlib
 import itertools
 import logging
 import socket
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -101,12 +99,8 @@ class Observer:
     def failed(self, request: Any) -> None:
         """The exception being handled is how `request` ended."""
         record = self.record_of(request)
-        if record is None:
-            return
-        if record.tape.peer_ended and isinstance(sys.exc_info()[1], ConnectionError):
-            record.reset = True  # the client's doing, no fault of the handler
-        else:
-            record.error = traceback.format_exc()
+        if record is not None:
+            record.fail()
 
     def emit(self, event: Event) -> None:
         """Send `event`. A sink that raises is told of once; serving goes on."""

@@ -216,3 +216,14 @@ def test_shutting_what_is_gone_is_no_error() -> None:
         connection.shut(socket.SHUT_RDWR)
     del near
     connection.shut(socket.SHUT_RDWR)
+
+
+def test_the_end_of_a_long_traceback_is_kept() -> None:
+    request = Request(1, Connection(1, None, "unnamed", stream=True), Tape(Limits()))
+    try:
+        raise ValueError("x" * 1_000_000 + " the cause")
+    except ValueError:
+        request.fail()
+    assert request.error is not None
+    assert len(request.error) == 16 * 1024
+    assert request.error.endswith(" the cause\n")
