@@ -24,7 +24,8 @@ def list_requests(
     requests: Requests, server: str | None = None, limit: int = 50, before: str | None = None
 ) -> Listing[RequestShape]:
     """Newest first. Pass `next` of one page as `before` to get the page after it."""
-    page = requests.page(server=server, limit=limit, before=before)
+    # An empty name, as a form sends it, means every server.
+    page = requests.page(server=server or None, limit=limit, before=before)
     return Listing(items=[request_shape(row) for row in page.items], next=page.next)
 
 

@@ -206,3 +206,11 @@ def _settled(api: Api) -> Json:
     stats = api.get("log/stats")
     assert stats["pending"] == 0
     return stats
+
+
+def test_an_empty_server_means_every_server(api: Api, make_server: MakeServer) -> None:
+    server = make_server()
+    with Client(server) as client:
+        client.ask(b"hello")
+    api.finished(server["name"], 1)
+    assert api.get("requests", server="", limit=1) == api.get("requests", limit=1)
