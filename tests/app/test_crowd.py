@@ -129,7 +129,7 @@ def test_counts_end_exact_and_nothing_is_left(
     equal(threads.names, before)
     eventually(lambda: app.descriptors() <= descriptors)
     assert app.stop() == 0
-    assert "Traceback" not in app.log
+    assert "Traceback" not in app.log, app.log[-5000:]
 
 
 WARM_UP = b"warm-up"
