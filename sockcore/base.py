@@ -6,7 +6,6 @@ order and defaults are the stdlib's; what differs on purpose is listed in docs/s
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import selectors
 import sys
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from sockcore.events import AcceptPaused, AcceptResumed
-from sockcore.loop import ACCEPT_STARVED, AcceptTrouble, Waker
+from sockcore.loop import ACCEPT_STARVED, AcceptTrouble, Loop, Ready
 from sockcore.observer import Observer, now_us
 
 __all__ = ["BaseServer"]
@@ -47,7 +46,10 @@ class BaseServer:
         def get_request(self) -> tuple[Any, Any]: ...
 
     _observer: Observer | None = None
-    __waker: Waker | None = None
+    #: False: the loop leaves the listener alone, clients wait in the backlog.
+    _accepts = True
+    _loop: Loop | None = None  # while serve_forever() runs
+    __others: dict[int, Ready] | None = None
     __serving_thread: int | None = None
     __trouble: AcceptTrouble | None = None
 
@@ -74,37 +76,56 @@ class BaseServer:
         # a signal handler that calls shutdown() here must not wait for itself.
         self.__serving_thread = threading.get_ident()
         self.__is_shut_down.clear()
+        loop = None
         try:
-            with contextlib.closing(Waker()) as waker, _ServerSelector() as selector:
-                self.__waker = waker
-                selector.register(self, selectors.EVENT_READ)
-                selector.register(waker, selectors.EVENT_READ)
-                while not self.__shutdown_request:
-                    ready = self.__wait(selector, waker, poll_interval)
-                    # bpo-35017: told to stop while waiting: leave before accepting.
-                    if self.__shutdown_request:
-                        break
-                    if ready:
-                        self._handle_request_noblock()
-                    self.service_actions()
+            loop = self._loop = Loop(self, self.__waited_for())
+            while not self.__shutdown_request:
+                ready = self.__wait(loop, poll_interval)
+                # bpo-35017: told to stop while waiting: leave before accepting.
+                if self.__shutdown_request:
+                    break
+                if ready:
+                    self._handle_request_noblock()
+                self.service_actions()
         finally:
-            self.__waker = None
+            self._loop = None
+            if loop is not None:
+                loop.close()
             self.__shutdown_request = False
             self.__is_shut_down.set()
             self.__serving_thread = None
 
-    def __wait(
-        self, selector: selectors.BaseSelector, waker: Waker, poll_interval: float | None
-    ) -> bool:
+    def __wait(self, loop: Loop, poll_interval: float | None) -> bool:
         """Returns: whether there is a request to get."""
         trouble = self.__trouble
-        if trouble is not None and trouble.is_over:
+        if trouble is None:
+            return loop.wait(poll_interval, self._accepts)
+        if trouble.is_over:
             self.__accepting_again(trouble)
-        elif trouble is not None and trouble.is_waiting:
-            if not trouble.may_try(waker, poll_interval):
-                return False
-            poll_interval = 0  # what was there may be gone, and accept() would wait for more
-        return any(key.fileobj is self for key, _ in selector.select(poll_interval))
+        pause_s = trouble.pause_s
+        if not pause_s:
+            return loop.wait(poll_interval, self._accepts)
+        return loop.wait(pause_s if poll_interval is None else min(pause_s, poll_interval), False)
+
+    def __waited_for(self) -> dict[int, Ready]:
+        if self.__others is None:
+            self.__others = {}
+        return self.__others
+
+    def _also_wait_for(self, fd: int, ready: Ready) -> None:
+        """Let the loop call `ready` whenever `fd` can be read or is hung up.
+
+        Thread: the serving one, or any while no loop runs.
+        """
+        self.__waited_for()[fd] = ready
+        if self._loop is not None:
+            self._loop.add(fd)
+
+    def _wait_no_more_for(self, fd: int) -> None:
+        """Thread: as _also_wait_for()."""
+        del self.__waited_for()[fd]
+        if self._loop is not None:
+            self._loop.discard(fd)
 
     def shutdown(self) -> None:
         """Stop the serve_forever() loop, at once, and wait until it is out.
@@ -120,9 +141,9 @@ class BaseServer:
     def _ask_to_stop(self) -> None:
         """shutdown() without the wait."""
         self.__shutdown_request = True
-        waker = self.__waker
-        if waker is not None:
-            waker.wake()
+        loop = self._loop
+        if loop is not None:
+            loop.wake()
 
     def service_actions(self) -> None:
         """Called by the loop each turn."""

@@ -1,14 +1,21 @@
-"""Small parts of the serve loop: what wakes it, its life, and how it fares when accept() fails."""
+"""Small parts of the serve loop: what it waits for, what wakes it, its life, and how it fares
+when accept() fails. Knows descriptors and clocks. Knows nothing of requests.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import math
+import select
+import selectors
 import socket
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["ACCEPT_STARVED", "AcceptTrouble", "LoopLife", "Waker"]
+__all__ = ["ACCEPT_STARVED", "AcceptTrouble", "Loop", "LoopLife", "Waker"]
 
 #: accept() fails with these for want of something that may come back: descriptors or memory.
 #: The listener stays readable meanwhile, so trying again at once would spin.
@@ -17,13 +24,17 @@ ACCEPT_STARVED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENO
 #: Seconds between tries then: doubled from the first to the last, as Go's net/http does.
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.005, 0.5
 
+Ready = Callable[[], None]
+
 
 class Waker:
-    """Ends a select() from another thread, by descriptor. A socket pair, since Windows can
-    select nothing else."""
+    """Ends a wait from another thread, by descriptor. A socket pair, since Windows can select
+    nothing else."""
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
         # Guards the writer against being closed while used; reentrant, since a signal handler
         # may wake us amid that.
         self._lock = threading.RLock()
@@ -34,21 +45,110 @@ class Waker:
     def wake(self) -> None:
         with self._lock:
             if self._writer.fileno() >= 0:
-                self._writer.setblocking(False)
                 with contextlib.suppress(BlockingIOError):  # woken often enough already
                     self._writer.send(b"\0")
 
-    def wait(self, timeout_s: float) -> None:
-        self._reader.settimeout(timeout_s)
-        try:
-            self._reader.recv(1, socket.MSG_PEEK)
-        except TimeoutError:
-            return
+    def hear(self) -> None:
+        """Have heard all of it so far."""
+        with contextlib.suppress(BlockingIOError):
+            self._reader.recv(4096)
 
     def close(self) -> None:
         with self._lock:
             self._reader.close()
             self._writer.close()
+
+
+class _SelectPoll:
+    """poll() by select(), where there is no poll()."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.SelectSelector()
+
+    def register(self, fd: Any, _events: int) -> None:
+        self._selector.register(fd, selectors.EVENT_READ)
+
+    def unregister(self, fd: Any) -> None:
+        self._selector.unregister(fd)
+
+    def poll(self, timeout_ms: int | None) -> list[tuple[int, int]]:
+        timeout_s = None if timeout_ms is None else timeout_ms / 1000
+        return [(key.fd, 1) for key, _ in self._selector.select(timeout_s)]
+
+
+_READ = getattr(select, "POLLIN", 1)
+_GONE = getattr(select, "POLLNVAL", 0)
+_LOST = -1
+
+
+class Loop:
+    """What a serving thread waits for: its listener, a waker, and whatever else was asked for.
+
+    Thread: the serving one; `wake` and `call_soon` any.
+    """
+
+    def __init__(self, listener: Any, others: dict[int, Ready]) -> None:
+        """`listener` has a fileno(); `others` maps a descriptor to what to call when it can be
+        read, and may change while we wait."""
+        # Looked up here, so that gevent's and the like are found.
+        self._poll = select.poll() if hasattr(select, "poll") else _SelectPoll()
+        self._listener: int = listener.fileno()
+        self._poll.register(self._listener, _READ)
+        self._looking = True  # at the listener
+        self._others = others
+        self._waker = Waker()
+        self._interval: float | None = None
+        self._interval_ms: int | None = None
+        self._poll.register(self._waker, _READ)
+        for fd in others:
+            self._poll.register(fd, _READ)
+
+    def wait(self, interval_s: float | None, accepting: bool) -> bool:
+        """Wait at most `interval_s` seconds and call what is ready but the listener.
+
+        Returns: whether that is ready too; never when not `accepting`.
+        """
+        if accepting is not self._looking:
+            self._look(accepting)
+        if interval_s != self._interval:
+            self._interval = interval_s
+            self._interval_ms = None if interval_s is None else max(0, math.ceil(interval_s * 1e3))
+        ready = False
+        for fd, events in self._poll.poll(self._interval_ms):
+            if fd == self._listener:
+                ready = not events & _GONE or self._lost()
+            elif fd in self._others:
+                self._others[fd]()
+            elif fd == self._waker.fileno():
+                self._waker.hear()
+        return ready
+
+    def _look(self, accepting: bool) -> None:
+        self._looking = accepting
+        if self._listener == _LOST:
+            return
+        if accepting:
+            self._poll.register(self._listener, _READ)
+        else:
+            self._poll.unregister(self._listener)
+
+    def _lost(self) -> bool:
+        """Somebody closed the listener under us: its number may become another file's."""
+        self._poll.unregister(self._listener)
+        self._listener = _LOST
+        return False
+
+    def add(self, fd: int) -> None:
+        self._poll.register(fd, _READ)
+
+    def discard(self, fd: int) -> None:
+        self._poll.unregister(fd)
+
+    def wake(self) -> None:
+        self._waker.wake()
+
+    def close(self) -> None:
+        self._waker.close()
 
 
 class LoopLife:
@@ -74,7 +174,7 @@ class AcceptTrouble:
         self._works = False  # the latest try did
         self._pause_s = 0.0
         self._failed_at = 0.0  # monotonic seconds
-        self._retry_at: float | None = None  # the same; None: the next try is due
+        self._retry_at = 0.0  # the same
 
     def failed(self, error: OSError) -> bool:
         """Returns: True when this is the first of a row."""
@@ -96,19 +196,6 @@ class AcceptTrouble:
         return self._works and time.monotonic() - self._failed_at >= self.QUIET_S
 
     @property
-    def is_waiting(self) -> bool:
-        return self._retry_at is not None
-
-    def may_try(self, waker: Waker, most_s: float | None) -> bool:
-        """Wait until the next try is due, at most `most_s` seconds, or until woken.
-
-        Returns: whether it is due.
-        """
-        assert self._retry_at is not None
-        left = self._retry_at - time.monotonic()
-        if left > 0:
-            waker.wait(left if most_s is None else min(left, most_s))
-        if time.monotonic() < self._retry_at:
-            return False
-        self._retry_at = None
-        return True
+    def pause_s(self) -> float:
+        """Seconds until the next try is due; 0 when it is."""
+        return max(0.0, self._retry_at - time.monotonic())
