@@ -35,15 +35,15 @@ types: .venv/.dev ## mypy --strict
 torture: .venv/.dev ## the long tests: kills, floods, leaks
 	@$(BIN)/python -m pytest -m torture $(ARGS)
 
-bench: .venv/.dev ## measure side by side with the standard library
-	@$(BIN)/python -m bench
+bench: build/peers/.peers ## measure beside the standard library and its peers; ARGS= goes to it
+	@build/peers/bin/python -m bench $(ARGS)
 
 migration: .venv/.run ## a new migration from the tables: make migration m="add notes"
 	@$(BIN)/alembic upgrade head && $(BIN)/alembic revision --autogenerate -m "$(m)"
 
 lock: .venv/.run ## requirements*.lock anew from requirements*.in
 	@$(BIN)/python -m pip install -qq uv==0.13.9
-	@for name in requirements requirements-dev; do $(COMPILE) $$name.in -o $$name.lock || exit 1; done
+	@for name in requirements requirements-dev requirements-bench; do $(COMPILE) $$name.in -o $$name.lock || exit 1; done
 
 vendor: .venv/.run ## static/vendor anew from vendor.toml (needs npm)
 	@$(BIN)/python scripts/vendor.py
@@ -68,3 +68,10 @@ $(BIN)/python:
 .venv/.dev: requirements-dev.lock .venv/.run
 	@echo "Installing $< ..."
 	@$(PIP) -r $< && touch $@
+
+# The peers have an environment of their own: the product and its tests never see them.
+build/peers/.peers: requirements.lock requirements-bench.lock | $(BIN)/python
+	@echo "Installing requirements-bench.lock ..."
+	@$(PYTHON) -m venv --clear build/peers
+	@for name in $(filter %.lock,$^); do \
+		build/peers/bin/python -m pip install -qq --require-hashes -r $$name || exit 1; done && touch $@

@@ -1,1 +1,1 @@
-"""Side by side with the standard library: CPU per request of the same handler code."""
+"""Side by side with the standard library and its peers: what a request costs each of them."""

@@ -1,108 +1,98 @@
-"""`python -m bench`: sockcore beside the stdlib's socketserver, in one run on one machine.
+"""`python -m bench`: sockcore beside the stdlib's socketserver and its peers, in one run.
 
-Server on the first core, load on the second; rounds alternate between the two (A B A B ...), and
-the figure is the median of the ratios of neighbours, so that a noisy moment hits both.
+Servers on the first core, the load on the last; rounds alternate between the contenders, and
+a ratio is the median of the ratios of neighbours, so that a noisy moment hits both.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import statistics
-import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Callable
+from pathlib import Path
 
-from bench.load import Load, churn, datagrams, persistent
+from bench import machine, plot, publish
+from bench.loads import WrongAnswer
+from bench.measure import Plan, measure
+from bench.results import Run, read, write
+from bench.table import text
+from bench.works import WORKS
 
-ROUNDS = int(os.environ.get("ROUNDS", "7"))
-
-
-@dataclass(frozen=True)
-class Work:
-    name: str
-    server: str
-    load: Load
-    requests: int
+BUILD = Path("build")
+FAMILIES = ("stdlib", "sockcore", "asyncio", "uvloop", "gevent", "twisted", "C")
 
 
-WORKS = (
-    Work("churn, single", "TCPServer", churn, 2000),
-    Work("churn, threading", "ThreadingTCPServer", churn, 2000),
-    Work("50 persistent, threading", "ThreadingTCPServer", persistent, 10_000),
-    Work("datagrams, single", "UDPServer", datagrams, 5000),
-    Work("datagrams, threading", "ThreadingUDPServer", datagrams, 2000),
-)
+def names(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+    """An argument type: comma-separated, each one known."""
+
+    def chosen(given: str) -> tuple[str, ...]:
+        wanted = tuple(given.split(","))
+        unknown = set(wanted) - set(known)
+        if unknown:
+            raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: not of {known}")
+        return wanted
+
+    return chosen
 
 
-class Measured:
-    """One server process under load."""
-
-    def __init__(self, module: str, work: Work, *options: str) -> None:
-        self._work = work
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.serve", module, work.server, *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._port = int(self._read())
-
-    def round(self) -> tuple[float, float]:
-        """One round. Returns: CPU µs per request, requests per second."""
-        before, started = self._cpu(), time.perf_counter()
-        self._work.load(self._port, self._work.requests)
-        elapsed = time.perf_counter() - started
-        return (self._cpu() - before) / self._work.requests * 1e6, self._work.requests / elapsed
-
-    def _cpu(self) -> float:
-        assert self._process.stdin is not None
-        self._process.stdin.write("cpu\n")
-        self._process.stdin.flush()
-        return float(self._read())
-
-    def _read(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._process.communicate(timeout=10)
-
-
-def measure(work: Work) -> str:
-    """One line of the table."""
-    with (
-        Measured("socketserver", work) as stdlib,
-        Measured("sockcore", work) as plain,
-        Measured("sockcore", work, "watched") as watched,
-    ):
-        contenders = (stdlib, plain, watched)
-        for contender in contenders:
-            contender.round()  # warm
-        rounds = [[contender.round() for contender in contenders] for _ in range(ROUNDS)]
-    cpu = [statistics.median(r[i][0] for r in rounds) for i in range(3)]
-    speed = [statistics.median(r[0][0] / r[i][0] for r in rounds) for i in (1, 2)]
-    rate = [statistics.median(r[i][1] for r in rounds) for i in range(3)]
-    return (
-        f"{work.name:26}{cpu[0]:8.1f}{cpu[1]:8.1f}{cpu[2]:9.1f}{speed[0]:9.2f}x{speed[1]:8.2f}x"
-        f"{rate[0]:9,.0f}{rate[1]:9,.0f}{rate[2]:9,.0f}"
+def options() -> argparse.Namespace:
+    works = tuple(work.key for work in WORKS)
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", type=names(works), default=works, help=f"of {','.join(works)}")
+    parser.add_argument(
+        "--among", type=names(FAMILIES), default=FAMILIES, help=f"of {','.join(FAMILIES)}"
     )
-
-
-def main() -> None:
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    print(f"{'':26}{'CPU µs per request':^25}{'stdlib / ours':^19}{'requests per second':^27}")
-    print(
-        f"{'':26}{'stdlib':>8}{'ours':>8}{'watched':>9}{'ours':>10}{'watched':>9}"
-        f"{'stdlib':>9}{'ours':>9}{'watched':>9}"
+    rounds = int(os.environ.get("ROUNDS", "7"))
+    parser.add_argument("--rounds", type=int, default=rounds, help="a work; else ROUNDS, else 7")
+    parser.add_argument("--scale", type=float, default=1.0, help="of requests and connections")
+    parser.add_argument("--output", type=Path, default=BUILD / "bench.json", help="JSON")
+    parser.add_argument(
+        "--publish", action="store_true", help="measure nothing: that JSON into docs/"
     )
+    return parser.parse_args()
+
+
+def run(chosen: argparse.Namespace) -> Run:
+    server_core, load_core = machine.cores()
+    described = machine.describe()
+    os.sched_setaffinity(0, {load_core})
+    plan = Plan(
+        rounds=chosen.rounds,
+        scale=chosen.scale,
+        families=frozenset(chosen.among),
+        server_core=server_core,
+        descriptors=machine.raise_descriptor_limit(),
+        floor=BUILD / "bench-floor",
+    )
+    print(", ".join(f"{word} {what}" for word, what in described.items()))
+    if server_core == load_core:
+        print("note: one core for both the server and the load: waits mean little")
+    done = Run(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), described, [])
     for work in WORKS:
-        print(measure(work), flush=True)
+        if work.key in chosen.only:
+            done.results.append(measure(work, plan))
+            print(f"\n{text(done.results[-1])}", flush=True)
+    return done
+
+
+def main() -> int:
+    chosen = options()
+    try:
+        if chosen.publish:
+            publish.publish(read(chosen.output))
+            return 0
+        done = run(chosen)
+    except (WrongAnswer, publish.Unfit) as wrong:
+        notes = "".join(f", {note}" for note in getattr(wrong, "__notes__", ()))
+        print(f"{wrong}{notes}", file=sys.stderr)
+        return 1
+    write(done, chosen.output)
+    chosen.output.with_suffix(".svg").write_text(plot.svg(done), encoding="utf-8")
+    print(f"\nwritten to {chosen.output} and {chosen.output.with_suffix('.svg')}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

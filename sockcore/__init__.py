@@ -51,7 +51,13 @@ from sockcore.handlers import (
 )
 from sockcore.limits import Limits
 from sockcore.observer import Totals
-from sockcore.servers import ThreadingTCPServer, ThreadingUDPServer
+from sockcore.pool import PoolMixIn
+from sockcore.servers import (
+    PoolTCPServer,
+    PoolUDPServer,
+    ThreadingTCPServer,
+    ThreadingUDPServer,
+)
 from sockcore.state import ServerState
 from sockcore.tcp import TCPServer
 from sockcore.threads import ThreadingMixIn, _NoThreads, _Threads
@@ -77,6 +83,9 @@ __all__ = [
     "EventSink",
     "Limits",
     "Outcome",
+    "PoolMixIn",
+    "PoolTCPServer",
+    "PoolUDPServer",
     "RequestFinished",
     "RequestProgressed",
     "ServerStarted",
@@ -98,11 +107,18 @@ _PRIVATE = (_NoThreads, _ServerSelector, _SocketWriter, _Threads)
 _MODULES = (os, selectors, socket, sys, threading)
 
 if hasattr(socket, "AF_UNIX"):
-    from sockcore.servers import ThreadingUnixDatagramServer, ThreadingUnixStreamServer
+    from sockcore.servers import (
+        PoolUnixDatagramServer,
+        PoolUnixStreamServer,
+        ThreadingUnixDatagramServer,
+        ThreadingUnixStreamServer,
+    )
     from sockcore.tcp import UnixStreamServer
     from sockcore.udp import UnixDatagramServer
 
     __all__ += [
+        "PoolUnixDatagramServer",
+        "PoolUnixStreamServer",
         "ThreadingUnixDatagramServer",
         "ThreadingUnixStreamServer",
         "UnixDatagramServer",

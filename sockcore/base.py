@@ -6,6 +6,7 @@ order and defaults are the stdlib's; what differs on purpose is listed in docs/s
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import selectors
 import sys
@@ -102,10 +103,16 @@ class BaseServer:
             return loop.wait(poll_interval, self._accepts)
         if trouble.is_over:
             self.__accepting_again(trouble)
-        pause_s = trouble.pause_s
+        pause_s = self._accept_pause_s
         if not pause_s:
             return loop.wait(poll_interval, self._accepts)
         return loop.wait(pause_s if poll_interval is None else min(pause_s, poll_interval), False)
+
+    @property
+    def _accept_pause_s(self) -> float:
+        """Seconds to leave the listener alone, since accept() is failing; else 0."""
+        trouble = self.__trouble
+        return trouble.pause_s if trouble is not None else 0.0
 
     def __waited_for(self) -> dict[int, Ready]:
         if self.__others is None:
@@ -218,6 +225,24 @@ class BaseServer:
                     server=self._observer.server, at_us=now_us(), failures=trouble.failures
                 )
             )
+
+    def _never_blocking(self) -> contextlib.AbstractContextManager[object]:
+        """While several threads may get_request() at once: the one that finds nothing left must
+        not wait for more."""
+        return contextlib.nullcontext()
+
+    def _refuse(self, request: Any, reason: str) -> None:
+        """There is no room for `request`: count it as refused and close it."""
+        log.debug("%s: refused: %s", self.server_address, reason)
+        if self._observer is not None:
+            self._observer.refused(request, reason)
+        self.shutdown_request(request)
+
+    def _drop(self, request: Any) -> None:
+        """The server stops before `request` was answered."""
+        if self._observer is not None:
+            self._observer.stopping(request)
+        self.shutdown_request(request)
 
     # -- hooks ----------------------------------------------------------------------------
 

@@ -43,6 +43,8 @@ class ConnectionInfo:
     fileno: int | None  # None for a datagram peer
     thread: str | None  # the thread that answers it; None before one does
     last_bytes: bytes  # of the latest chunk received, at most 32
+    tls: str | None = None  # version and cipher; None without TLS, and before the handshake
+    certificate: str | None = None  # the subject of the one that the peer showed, RFC 4514
 
 
 class Connection:
@@ -105,6 +107,8 @@ class Connection:
             fileno=sock.fileno() if sock is not None and sock.fileno() >= 0 else None,
             thread=self.thread,
             last_bytes=tape.last_bytes(32) if tape else self.last_bytes[:32],
+            tls=getattr(sock, "tls", None),
+            certificate=getattr(sock, "certificate", None),
         )
 
     def shut(self, how: int) -> None:
@@ -112,7 +116,8 @@ class Connection:
         sock = self.sock() if self.sock else None
         if sock is not None:
             with contextlib.suppress(OSError):  # closed or reset meanwhile: what we want
-                sock.shutdown(how)
+                # Not that of a TLS socket: it would drop TLS under the feet of its handler.
+                socket.socket.shutdown(sock, how)
 
 
 class Request:
@@ -123,6 +128,7 @@ class Request:
         "ended_by",
         "error",
         "finished",
+        "handshake_failed",
         "id",
         "lock",
         "reset",
@@ -140,6 +146,7 @@ class Request:
         self.lock = threading.Lock()  # held while an event about it is made and sent
         self.finished = False
         self.error: str | None = None
+        self.handshake_failed = False
         self.reset = False
         self.ended_by: ClosedBy | None = None  # set when it is not left to the handler
         self.told_ns = 0  # when RequestProgressed was last sent
@@ -147,20 +154,38 @@ class Request:
 
     def fail(self) -> None:
         """The exception being handled is how it ended."""
-        if self.tape.peer_ended and isinstance(sys.exc_info()[1], ConnectionError):
+        if self.tape.peer_ended and _tells_of_break(sys.exc_info()[1]):
             self.reset = True  # the client's doing, no fault of the handler
-        else:
+        elif not self.handshake_failed:
             self.error = traceback.format_exc()[-_ERROR_CHARS:]
+
+    def fail_handshake(self, why: str) -> None:
+        """TLS did not come about. `why` is a sentence, for people."""
+        self.handshake_failed, self.error = True, why
+
+    def moved(self, heir: socket.socket) -> None:
+        """Its connection goes on in `heir`."""
+        before = self.connection.sock
+        self.connection.sock = weakref.ref(heir, before.__callback__ if before else None)
 
     def verdict(self) -> tuple[Outcome, ClosedBy]:
         """How it ended and by whom."""
         if self.ended_by is not None:
             return _ENDED[self.ended_by], self.ended_by
+        if self.handshake_failed:
+            return "handshake", "client" if self.tape.peer_ended else "handler"
         if self.reset:
             return "reset", "client"
         if self.error is not None:
             return "error", "handler"
         return "ok", "client" if self.tape.peer_ended else "handler"
+
+
+def _tells_of_break(error: BaseException | None) -> bool:
+    ssl = sys.modules.get("ssl")  # not imported for those who do without
+    return isinstance(error, ConnectionError) or (
+        ssl is not None and isinstance(error, ssl.SSLEOFError)
+    )
 
 
 class ConnectionTable:

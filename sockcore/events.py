@@ -34,8 +34,9 @@ __all__ = [
 
 #: How a request ended. `open`: not yet. `error`: the handler raised. `reset`: the client broke
 #: the connection off and the handler fell over that. `disconnected`: somebody cut it by hand.
-#: `idle`: cut by the idle limit. `stopped`: its server stopped.
-Outcome = Literal["open", "ok", "error", "reset", "disconnected", "idle", "stopped"]
+#: `idle`: cut by the idle limit. `stopped`: its server stopped. `handshake`: TLS did not come
+#: about, so there was nothing to answer.
+Outcome = Literal["open", "ok", "error", "reset", "disconnected", "idle", "stopped", "handshake"]
 
 #: Who ended it. `handler`: our side was done first. `panel`: cut by hand (`disconnect()`).
 ClosedBy = Literal["client", "handler", "panel", "idle", "stop"]
@@ -146,7 +147,11 @@ class RequestProgressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFinished:
-    """A request that is over. `error` is the traceback when `outcome` is `error`, else None."""
+    """A request that is over.
+
+    `error` is the traceback when `outcome` is `error`, a sentence when it is `handshake`, else
+    None.
+    """
 
     server: str
     run_id: str

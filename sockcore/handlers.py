@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from io import BufferedIOBase, BufferedReader, BytesIO
 from typing import Any, cast
@@ -55,7 +54,10 @@ class StreamRequestHandler(BaseRequestHandler):
             self.connection.settimeout(self.timeout)
         if self.disable_nagle_algorithm:
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self.rfile = cast(BufferedReader, self.connection.makefile("rb", self.rbufsize))
+        if self.rbufsize == -1 and type(self.connection) is socket.socket:
+            self.rfile = _reader(self.connection)
+        else:
+            self.rfile = cast(BufferedReader, self.connection.makefile("rb", self.rbufsize))
         if self.wbufsize == 0:
             self.wfile = _SocketWriter(self.connection)
         else:
@@ -64,10 +66,19 @@ class StreamRequestHandler(BaseRequestHandler):
     def finish(self) -> None:
         if not self.wfile.closed:
             # The peer may be gone already; what it did not take is lost either way.
-            with contextlib.suppress(OSError):
+            try:  # noqa: SIM105  (a third of its cost)
                 self.wfile.flush()
+            except OSError:
+                pass
         self.wfile.close()
         self.rfile.close()
+
+
+def _reader(connection: socket.socket) -> BufferedReader:
+    """connection.makefile("rb"), without the cost of its choices."""
+    raw = socket.SocketIO(connection, "r")
+    connection._io_refs += 1  # type: ignore[attr-defined]
+    return BufferedReader(raw)
 
 
 class _SocketWriter(BufferedIOBase):

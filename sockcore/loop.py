@@ -53,6 +53,10 @@ class Waker:
         with contextlib.suppress(BlockingIOError):
             self._reader.recv(4096)
 
+    def hear_one(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._reader.recv(1)
+
     def close(self) -> None:
         with self._lock:
             self._reader.close()

@@ -7,132 +7,23 @@ Knows tapes and the two calls it makes back (`ended`, `sent_to`). Knows nothing 
 from __future__ import annotations
 
 import socket
-import time
+import sys
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import Any, Self, TypeVar
 
+from sockcore.noting import Noting
 from sockcore.tape import Tape
 
 __all__ = ["ObservedDatagramSocket", "ObservedSocket", "adopt"]
 
 S = TypeVar("S", bound=socket.socket)
 
-#: What a peer's abrupt end looks like from here.
-_PEER_GONE = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
 
-
-class ObservedSocket(socket.socket):
+class ObservedSocket(Noting, socket.socket):
     """The socket of one accepted connection."""
 
     __slots__ = ("ended", "record", "tape")
-
-    tape: Tape
-    record: object  # what the observer knows of it; not looked into here
-    ended: Callable[[], None] | None  # called once, when the descriptor is really closed
-
-    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        try:
-            data = super().recv(bufsize, flags)
-        except _PEER_GONE:
-            self.tape.peer_ended = True
-            raise
-        if not flags & socket.MSG_PEEK:
-            self._received(data, bufsize)
-        return data
-
-    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        try:
-            size = super().recv_into(buffer, nbytes, flags)
-        except _PEER_GONE:
-            self.tape.peer_ended = True
-            raise
-        if not flags & socket.MSG_PEEK:
-            view = memoryview(buffer).cast("B")
-            self._received(view[:size], len(view))
-        return size
-
-    def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
-        try:
-            data, address = super().recvfrom(bufsize, flags)
-        except _PEER_GONE:
-            self.tape.peer_ended = True
-            raise
-        if not flags & socket.MSG_PEEK:
-            self._received(data, bufsize)
-        return data, address
-
-    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
-        try:
-            size, address = super().recvfrom_into(buffer, nbytes, flags)
-        except _PEER_GONE:
-            self.tape.peer_ended = True
-            raise
-        if not flags & socket.MSG_PEEK:
-            view = memoryview(buffer).cast("B")
-            self._received(view[:size], len(view))
-        return size, address
-
-    def recvmsg(
-        self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
-    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
-        try:
-            message = super().recvmsg(bufsize, ancbufsize, flags)
-        except _PEER_GONE:
-            self.tape.peer_ended = True
-            raise
-        if not flags & socket.MSG_PEEK:
-            self._received(message[0], bufsize)
-        return message
-
-    def recvmsg_into(
-        self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
-    ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
-        views = [memoryview(buffer).cast("B") for buffer in buffers]
-        try:
-            message = super().recvmsg_into(views, ancbufsize, flags)
-        except _PEER_GONE:
-            self.tape.peer_ended = True
-            raise
-        if not flags & socket.MSG_PEEK:
-            self._received(b"".join(views)[: message[0]], sum(map(len, views)))
-        return message
-
-    def send(self, data: Any, flags: int = 0, /) -> int:
-        try:
-            sent = super().send(data, flags)
-        except _PEER_GONE:
-            self.tape.peer_ended = True
-            raise
-        view = memoryview(data).cast("B")
-        self.tape.note(False, view if sent == len(view) else view[:sent])
-        return sent
-
-    def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """As the stdlib's; by `send`, so that what went before a failure is on the tape."""
-        with memoryview(data) as given, given.cast("B") as view:
-            timeout = self.gettimeout()
-            # Without a timeout, none to pass; non-blocking, send itself says that it would block.
-            deadline = time.monotonic() + timeout if timeout else None
-            sent = self.send(view, flags)
-            while sent < len(view):
-                # The limit is on the whole call, as in the stdlib.
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise TimeoutError("timed out")
-                sent += self.send(view[sent:], flags)
-
-    def sendmsg(self, buffers: Iterable[Any], *args: Any) -> int:
-        parts = [memoryview(buffer).cast("B") for buffer in buffers]
-        try:
-            sent = super().sendmsg(parts, *args)
-        except _PEER_GONE:
-            self.tape.peer_ended = True
-            raise
-        self.tape.note(False, b"".join(parts)[:sent])
-        return sent
-
-    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """As the stdlib's where it has no os.sendfile: by `send`, so that it is on the tape."""
-        return self._sendfile_use_send(file, offset, count)  # type: ignore[attr-defined, no-any-return]
 
     def dup(self) -> Self:
         """Another socket on the same connection, on the same tape."""
@@ -143,26 +34,21 @@ class ObservedSocket(socket.socket):
         return twin
 
     def detach(self) -> int:
-        """The descriptor goes to another object (TLS by hand): no longer seen from here."""
+        """The descriptor goes to another object: no longer seen from here. A TLS socket that is
+        just being made of this one goes on with its tape."""
         descriptor = super().detach()
-        self._tell_ended()
+        if not self._bequeathed(sys._getframe(1)):
+            self._tell_ended()
         return descriptor
 
-    def _real_close(self, *args: Any) -> None:
-        # What close() comes to once no file made by makefile() is open any more.
-        super()._real_close(*args)  # type: ignore[misc]
-        self._tell_ended()
+    def _bequeathed(self, taker: FrameType) -> bool:
+        # SSLContext.wrap_socket() makes its socket in SSLSocket._create(), which detaches the
+        # one it is given: nowhere else are both known.
+        if taker.f_code.co_name != "_create":
+            return False
+        from sockcore.observe_tls import inherit  # not everybody has ssl
 
-    def _received(self, data: bytes | memoryview, asked: int) -> None:
-        if data:
-            self.tape.note(True, data)
-        elif asked:
-            self.tape.peer_ended = True
-
-    def _tell_ended(self) -> None:
-        ended, self.ended = self.ended, None
-        if ended is not None:
-            ended()
+        return inherit(taker.f_locals.get("self"), self)
 
 
 class ObservedDatagramSocket(socket.socket):

@@ -21,6 +21,7 @@ from sockcore.events import (
     ClosedBy,
     ConnectionClosed,
     ConnectionOpened,
+    ConnectionRefused,
     Event,
     EventSink,
     RequestFinished,
@@ -102,6 +103,30 @@ class Observer:
         if record is not None:
             record.fail()
 
+    def stopping(self, request: Any) -> None:
+        """The server stops before a handler got `request`."""
+        record = self.record_of(request)
+        if record is not None:
+            record.ended_by = record.ended_by or "stop"
+
+    def refused(self, request: Any, reason: str) -> None:
+        """There was no room for `request`: it counts as refused, and as nothing else."""
+        record = self.record_of(request)
+        if record is None:
+            return
+        with record.lock:
+            record.finished = True
+        with self._lock:
+            self._untold.discard(record)
+            self._all_told.notify_all()
+            self._requests_total -= 1
+            self._refused_total += 1
+        self.emit(
+            ConnectionRefused(
+                server=self.server, peer=record.connection.peer, at_us=now_us(), reason=reason
+            )
+        )
+
     def emit(self, event: Event) -> None:
         """Send `event`. A sink that raises is told of once; serving goes on."""
         try:
@@ -171,7 +196,7 @@ class Observer:
             chunks=chunks,
             outcome=outcome,
             closed_by=closed_by,
-            error=request.error if outcome == "error" else None,
+            error=request.error if outcome in ("error", "handshake") else None,
         )
 
     # -- asked and told from outside ------------------------------------------------------

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 
+from sockcore.pool import PoolMixIn
 from sockcore.tcp import TCPServer
 from sockcore.threads import ThreadingMixIn
 from sockcore.udp import UDPServer
 
-__all__ = ["ThreadingTCPServer", "ThreadingUDPServer"]
+__all__ = ["PoolTCPServer", "PoolUDPServer", "ThreadingTCPServer", "ThreadingUDPServer"]
 
 
 class ThreadingUDPServer(ThreadingMixIn, UDPServer):
@@ -17,6 +18,14 @@ class ThreadingUDPServer(ThreadingMixIn, UDPServer):
 
 class ThreadingTCPServer(ThreadingMixIn, TCPServer):
     """A thread for each connection."""
+
+
+class PoolUDPServer(PoolMixIn, UDPServer):
+    """Datagrams, answered by a bounded set of threads."""
+
+
+class PoolTCPServer(PoolMixIn, TCPServer):
+    """Connections, answered by a bounded set of threads."""
 
 
 if hasattr(socket, "AF_UNIX"):
@@ -29,4 +38,15 @@ if hasattr(socket, "AF_UNIX"):
     class ThreadingUnixDatagramServer(ThreadingMixIn, UnixDatagramServer):
         """A thread for each local datagram."""
 
-    __all__ += ["ThreadingUnixDatagramServer", "ThreadingUnixStreamServer"]
+    class PoolUnixStreamServer(PoolMixIn, UnixStreamServer):
+        """Local connections, answered by a bounded set of threads."""
+
+    class PoolUnixDatagramServer(PoolMixIn, UnixDatagramServer):
+        """Local datagrams, answered by a bounded set of threads."""
+
+    __all__ += [
+        "PoolUnixDatagramServer",
+        "PoolUnixStreamServer",
+        "ThreadingUnixDatagramServer",
+        "ThreadingUnixStreamServer",
+    ]

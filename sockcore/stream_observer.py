@@ -53,6 +53,12 @@ class StreamObserver(Observer):
         self._enter(connection)
         return observed
 
+    def handshake_failed(self, request: Any, why: str) -> None:
+        """TLS did not come about: no handler gets `request`."""
+        record = self.record_of(request)
+        if record is not None:
+            record.fail_handshake(why)
+
     def _refuse(self, peer: str, reason: str) -> None:
         with self._lock:
             self._refused_total += 1

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
-from collections.abc import Callable
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from sockcore.base import BaseServer
 from sockcore.stream_observer import StreamObserver
 
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
 __all__ = ["TCPServer"]
+
+log = logging.getLogger("sockcore")
+
+# The C halves of socket.accept() and of two properties that make an enum member at each look.
+_accept = socket.SocketType._accept  # type: ignore[attr-defined]
+_family = socket.SocketType.family.__get__
+_type = socket.SocketType.type.__get__
 
 
 class TCPServer(BaseServer):
@@ -27,6 +39,10 @@ class TCPServer(BaseServer):
     request_queue_size = getattr(socket, "SOMAXCONN", 5)
     allow_reuse_address = False
     allow_reuse_port = False
+    #: The TLS to speak with clients, made by sockcore.tls.server_context(), say. Looked at when a
+    #: connection is accepted; hands are shaken where it is answered.
+    ssl_context: SSLContext | None = None
+    handshake_timeout = 5.0  # seconds for all of it
 
     _observer: StreamObserver | None
 
@@ -75,20 +91,94 @@ class TCPServer(BaseServer):
 
         Raises: OSError when there is none to process: gone, or over the limit.
         """
-        request, client_address = self.socket.accept()
+        listener = self.socket
+        # Twice as fast as accept() where it is the stdlib's own; not for TLS by hand, say.
+        if type(listener) is not socket.socket or listener.gettimeout():
+            request, client_address = self._accept(listener)
+        else:
+            fd, client_address = _accept(listener)
+            request = socket.socket(_family(listener), _type(listener), 0, fd)
         if self._observer is not None and type(request) is socket.socket:
             request = self._observer.accepted(request, client_address)
+        if self.ssl_context is not None:
+            request = self._wrapped(request, client_address)
         return request, client_address
 
+    @contextlib.contextmanager
+    def _never_blocking(self) -> Iterator[None]:
+        timeout = self.socket.gettimeout()
+        self.socket.setblocking(False)
+        try:
+            yield
+        finally:
+            if self.socket.fileno() >= 0:
+                self.socket.settimeout(timeout)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Shake hands where there is TLS, and answer by making a handler."""
+        if self.ssl_context is None or self._shaken(request, client_address):
+            super().finish_request(request, client_address)
+
     def shutdown_request(self, request: Any) -> None:
+        if self.ssl_context is not None:
+            from sockcore import tls
+
+            tls.say_goodbye(request)
         # The explicit end of writing: close() alone does not tell the peer while a copy of the
         # descriptor is open elsewhere.
-        with contextlib.suppress(OSError):
+        try:  # noqa: SIM105  (a third of its cost)
             request.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the peer is gone already
         self.close_request(request)
 
     def close_request(self, request: Any) -> None:
         request.close()
+
+    # -- TLS: sockcore.tls is imported only here, since not every Python has ssl ------------
+
+    def _accept(self, listener: socket.socket) -> tuple[socket.socket, Any]:
+        ssl = sys.modules.get("ssl")
+        if ssl is None or type(listener) is not ssl.SSLSocket:
+            return listener.accept()
+        # Wrapped by hand. Its accept() would shake hands here and now, and one silent client
+        # would keep all others waiting: its context is used as if it had been given to us.
+        self.ssl_context = listener.context  # type: ignore[attr-defined]
+        return socket.socket.accept(listener)
+
+    def _wrapped(self, request: socket.socket, client_address: Any) -> socket.socket:
+        from sockcore import tls
+
+        assert self.ssl_context is not None
+        try:
+            return tls.wrap(self.ssl_context, request)
+        except OSError as error:  # the client is gone already
+            self._handshake_failed(request, client_address, error)
+            request.close()
+            raise
+        except BaseException:
+            request.close()
+            raise
+
+    def _shaken(self, request: Any, client_address: Any) -> bool:
+        """Thread: the one that answers. Returns: False when the handshake failed."""
+        from sockcore import tls
+
+        try:
+            tls.handshake(request, self.handshake_timeout)
+        except (OSError, ValueError) as error:
+            self._handshake_failed(request, client_address, error)
+            return False
+        return True
+
+    def _handshake_failed(self, request: Any, client_address: Any, error: Exception) -> None:
+        """No fault of ours, so no traceback: anybody may say anything to a port."""
+        from sockcore import tls
+
+        why = tls.handshake_failure(error)
+        log.debug("%s: %s: %s", self.server_address, client_address, why)
+        if self._observer is not None:
+            self._observer.handshake_failed(request, why)
 
 
 if hasattr(socket, "AF_UNIX"):

@@ -20,11 +20,14 @@ class _Threads(list[threading.Thread]):
 
     def append(self, thread: threading.Thread) -> None:
         if not thread.daemon:
-            # Looked through only when it has doubled: O(1) a thread, however many live.
-            if len(self) >= self._reap_at:
-                self.reap()
-                self._reap_at = 2 * len(self) + 1
-            super().append(thread)
+            self.keep(thread)
+
+    def keep(self, thread: threading.Thread) -> None:
+        # Looked through only when it has doubled: O(1) a thread, however many live.
+        if len(self) >= self._reap_at:
+            self.reap()
+            self._reap_at = 2 * len(self) + 1
+        super().append(thread)
 
     def reap(self) -> None:
         self[:] = [thread for thread in self if thread.is_alive()]
@@ -40,8 +43,8 @@ class _Threads(list[threading.Thread]):
     def join(self) -> None:
         """Wait for all of them, but for the caller's own."""
         for thread in self.pop_all():
-            # One without an id was about to be started when the server was closed.
-            if thread is not threading.current_thread() and thread.ident is not None:
+            # One that is not alive has ended, or was about to be started at the close.
+            if thread is not threading.current_thread() and thread.is_alive():
                 thread.join()
 
 
@@ -56,6 +59,59 @@ class _NoThreads:
 
     def join(self) -> None:
         pass
+
+
+class _Begun:
+    """Stands for the Event by which a Thread tells its start() that it runs: nobody waits for it
+    there, and so two switches of threads are saved for each request."""
+
+    __slots__ = ("_is_set", "_lock")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._lock = threading.Lock()  # held until set
+        self._lock.acquire()
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        self._lock.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return True
+
+    def wait_set(self) -> None:
+        with self._lock:
+            return
+
+    def _at_fork_reinit(self) -> None:
+        self._lock = threading.Lock()
+        if not self._is_set:
+            self._lock.acquire()
+
+
+class _RequestThread(threading.Thread):
+    """A fresh thread in every respect that a program can see; start() only does not wait until
+    it runs."""
+
+    def __init__(self, target: Any, args: tuple[Any, ...], daemon: bool) -> None:
+        super().__init__(target=target, args=args, daemon=daemon)
+        self._begun = self._started = _Begun()
+        self._asked = False
+
+    def start(self) -> None:
+        super().start()
+        self._asked = True
+
+    def is_alive(self) -> bool:
+        return (self._asked and not self._begun.is_set()) or super().is_alive()
+
+    def join(self, timeout: float | None = None) -> None:
+        if self._asked:
+            self._begun.wait_set()
+        super().join(timeout)
 
 
 class ThreadingMixIn(_Server):
@@ -85,10 +141,9 @@ class ThreadingMixIn(_Server):
         """Start the thread. Raises: RuntimeError when there can be no more of them."""
         if self.block_on_close:
             vars(self).setdefault("_threads", _Threads())
-        thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address)
+        thread = _RequestThread(
+            self.process_request_thread, (request, client_address), self.daemon_threads
         )
-        thread.daemon = self.daemon_threads
         self._threads.append(thread)
         try:
             thread.start()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 from sockcore.datagram_observer import DatagramObserver
@@ -19,14 +21,25 @@ class UDPServer(TCPServer):
     socket_type = socket.SOCK_DGRAM
     max_packet_size = 8192  # bytes; what is longer loses its end
 
+    _receive_flags = 0
+
     _observer: DatagramObserver | None  # type: ignore[assignment]  # as a datagram server is no TCP one
 
     def get_request(self) -> tuple[Any, Any]:
-        data, client_address = self.socket.recvfrom(self.max_packet_size)
+        data, client_address = self.socket.recvfrom(self.max_packet_size, self._receive_flags)
         request = (data, self.socket)
         if self._observer is not None:
             self._observer.received(request, client_address)
         return request, client_address
+
+    @contextlib.contextmanager
+    def _never_blocking(self) -> Iterator[None]:
+        # Not the socket itself: answers leave by it, and may have to wait.
+        self._receive_flags = socket.MSG_DONTWAIT
+        try:
+            yield
+        finally:
+            self._receive_flags = 0
 
     def server_activate(self) -> None:
         """Nothing to listen for."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Certificates
 from tests.running import Api, AppThread, Json, RunningApp, definition, offer, short_folder
 
 LaunchApp = Callable[..., RunningApp]
@@ -101,3 +102,9 @@ def raising(app_thread: AppThread) -> str:
                 raise ValueError(f"cannot do {self.request.recv(100)!r}")
         """,
     )
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A CA and certificates that it signed, or did not."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))

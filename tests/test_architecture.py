@@ -18,14 +18,14 @@ MAX_FUNCTION_LINES = 30
 #: sockcore, bottom first: each may import those before it.
 SOCKCORE_ORDER = (
     *("errors", "events", "state", "limits"),
-    *("tape", "observe", "connections", "observer"),
+    *("tape", "noting", "tls", "observe_tls", "observe", "connections", "observer"),
     *("stream_observer", "datagram_observer", "ticker", "loop"),
-    *("base", "tcp", "udp", "threads", "servers"),
+    *("base", "tcp", "udp", "threads", "parking", "pool", "servers"),
 )
 #: Beside the order: request handlers need no server, a background server any but the mixins.
 SOCKCORE_BESIDE = {
     "handlers": {"errors", "events"},
-    "background": set(SOCKCORE_ORDER) - {"threads", "servers"},
+    "background": set(SOCKCORE_ORDER) - {"threads", "parking", "pool", "servers"},
 }
 
 

@@ -1,0 +1,320 @@
+"""PoolMixIn: reused, bounded threads. They accept for themselves, so that a request costs no
+hand-over from one thread to another; the serving thread steps in only when all are busy.
+
+    serving thread   the loop's beat; when all threads are busy: accept, and queue or refuse
+    pool thread      wait for the listener or a ticket -> get_request .. shutdown_request -> again
+    parking lot      the silent ones, once half of the threads are busy
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import select
+import socket
+import threading
+from collections import deque
+from typing import Any
+
+from sockcore.loop import Waker
+from sockcore.parking import ParkingLot, is_silent
+from sockcore.threads import ThreadingMixIn, _RequestThread, _Threads
+
+__all__ = ["PoolMixIn"]
+
+log = logging.getLogger("sockcore")
+
+#: Threads kept when there is nothing to do, and seconds the others stay idle before they end.
+_KEPT_THREADS = 2
+_IDLE_S = 10.0
+
+#: Seconds a silent connection is parked before it gets a thread all the same, if one is free:
+#: its handler may be the one that speaks first.
+_PATIENCE_S = 0.5
+
+
+class PoolMixIn(ThreadingMixIn):
+    """Mix-in to answer each request in one of at most `max_threads` reused threads.
+
+    When all of them are busy, `max_queue` requests wait for one, accepted; what comes then is
+    closed at once, and counted as refused. Once half of them are busy, a connection gets a thread
+    when it has said something, so that silent ones cannot take them all.
+
+    What a program can see of it: a thread answers many requests one after another, so
+    thread-locals outlive a request, and handlers that wait for one another need enough threads.
+    The threads are daemons, so that idle ones do not keep the interpreter alive; server_close()
+    waits for those at work unless `daemon_threads`. Outside serve_forever() each request has a
+    thread of its own, as with ThreadingMixIn.
+    """
+
+    max_threads = 1000
+    max_queue = 1000
+
+    _pool: _Pool | None = None
+    _takes_listener = True  # the threads accept by themselves
+
+    def serve_forever(self, poll_interval: float | None = 0.5) -> None:
+        pool = self._pool = _Pool(self)
+        try:
+            with self._never_blocking():
+                pool.open()
+                super().serve_forever(poll_interval)
+        finally:
+            self._pool = None
+            pool.close()
+
+    def service_actions(self) -> None:
+        super().service_actions()
+        if self._pool is not None:
+            self._pool.look_after()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Thread: one of the pool, or the serving one, which only hands over."""
+        pool = self._pool
+        if pool is None:
+            super().process_request(request, client_address)
+        elif not pool.is_one_of_us():
+            pool.put(request, client_address)
+        elif not (pool.is_tight and self._waits_for_peer and pool.park(request, client_address)):
+            self.process_request_thread(request, client_address)
+
+    def server_close(self) -> None:
+        if self._pool is not None:
+            self._pool.leave()
+        super().server_close()
+
+    @property
+    def _waits_for_peer(self) -> bool:
+        """Whether requests are connections, of a handler that listens first."""
+        server: Any = self
+        return server.socket_type == socket.SOCK_STREAM and not getattr(
+            server.RequestHandlerClass, "speaks_first", False
+        )
+
+
+class _Wait:
+    """What one thread of a pool waits for; of several that do, the kernel wakes one, not all."""
+
+    def __init__(self, tickets: int, stop: int, listener: int | None) -> None:
+        self._poll = poll = select.epoll()
+        one = select.EPOLLIN | select.EPOLLEXCLUSIVE
+        poll.register(stop, select.EPOLLIN)
+        poll.register(tickets, one)
+        if listener is not None:
+            poll.register(listener, one)
+
+    def poll(self) -> list[tuple[int, int]]:
+        """Returns: (descriptor, events) of what is ready; empty after `_IDLE_S`."""
+        return self._poll.poll(_IDLE_S)
+
+    def close(self) -> None:
+        self._poll.close()
+
+
+class _WaitByPoll(_Wait):
+    """Where there is no epoll: all wake and one finds something, which is right but dearer."""
+
+    def __init__(self, tickets: int, stop: int, listener: int | None) -> None:
+        self._poller = select.poll()
+        for fd in (stop, tickets) if listener is None else (stop, tickets, listener):
+            self._poller.register(fd, select.POLLIN)
+
+    def poll(self) -> list[tuple[int, int]]:
+        return self._poller.poll(_IDLE_S * 1000)
+
+    def close(self) -> None:
+        """poll() holds no descriptor."""
+
+
+class _Pool:
+    """The threads of one serve_forever(), what waits for them, and what is parked."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._lock = threading.Lock()  # guards the counts and `_closed`
+        self._threads = 0
+        self._idle = 0
+        self._closed = False
+        self._told = False  # that there can be no more threads
+        self._leave = threading.Event()
+        self._idents: set[int] = set()
+        self._numbers = itertools.count(1)
+        self._queue: deque[tuple[Any, Any]] = deque()
+        self._tickets = Waker()  # wakes one thread for each that is queued
+        self._stop = Waker()  # wakes them all
+        self._listener: int | None = None
+        self.lot = ParkingLot(self.put) if hasattr(select, "epoll") else None
+
+    # -- life, by the serving thread ------------------------------------------------------
+
+    def open(self) -> None:
+        """Begin. Raises: RuntimeError, OSError when there can be no thread at all."""
+        if self._server._takes_listener:
+            self._listener = self._server.fileno()
+            self._server._accepts = False
+        if self.lot is not None:
+            self._server._also_wait_for(self.lot.fileno(), self.lot.ready)
+        for _ in range(min(_KEPT_THREADS, self._server.max_threads)):
+            self._add_thread()
+
+    def leave(self) -> None:
+        """Let the threads end as soon as nothing waits for them. Thread: any."""
+        self._leave.set()
+        self._stop.wake()
+
+    def close(self) -> None:
+        """The loop is out: what is queued is still answered, what is parked is closed."""
+        self.leave()
+        self._server._accepts = True
+        if self.lot is not None:
+            self._server._wait_no_more_for(self.lot.fileno())
+            for request in self.lot.close():
+                self._server._drop(request)
+        with self._lock:
+            self._closed = True
+            nobody_left = not self._threads
+        if nobody_left:
+            self._clear()
+
+    def _clear(self) -> None:
+        while self._queue:
+            self._server._drop(self._queue.popleft()[0])
+        self._tickets.close()
+        self._stop.close()
+
+    def look_after(self) -> None:
+        """Called each turn of the loop."""
+        if self.lot:
+            self.lot.release_patient(_PATIENCE_S, self._server.max_threads // 2 - self._busy)
+
+    def put(self, request: Any, client_address: Any) -> None:
+        """Queue a request for the next free thread, or refuse it when the queue is full."""
+        if len(self._queue) >= self._server.max_queue and not self._idle:
+            told = f"all {self._threads} threads are busy and {len(self._queue)} requests wait"
+            self._server._refuse(request, told)
+            return
+        self._queue.append((request, client_address))
+        self._tickets.wake()
+        if not self._idle:
+            self._grow()
+
+    # -- threads --------------------------------------------------------------------------
+
+    @property
+    def _busy(self) -> int:
+        return self._threads - self._idle
+
+    @property
+    def is_tight(self) -> bool:
+        half: int = self._server.max_threads // 2
+        return self._busy > half
+
+    def park(self, request: Any, client_address: Any) -> bool:
+        """Returns: whether the connection is silent, and parked."""
+        if self.lot is None or not is_silent(request):
+            return False
+        self.lot.park(request, client_address)
+        return True
+
+    def is_one_of_us(self) -> bool:
+        return threading.get_ident() in self._idents
+
+    def _grow(self) -> None:
+        """One thread more; where there can be none, the serving thread accepts instead."""
+        if self._leave.is_set():
+            return
+        if self._threads < self._server.max_threads:
+            try:
+                self._add_thread()
+                return
+            except (OSError, RuntimeError) as error:
+                if not self._told:
+                    self._told = True
+                    log.error("no thread beside %d: %s; told once", self._threads, error)
+        if self._server._takes_listener and not self._server._accepts:
+            self._server._accepts = True
+            self._server._loop.wake()
+
+    def _add_thread(self) -> None:
+        server = self._server
+        kind = _Wait if hasattr(select, "epoll") else _WaitByPoll
+        wait = kind(self._tickets.fileno(), self._stop.fileno(), self._listener)
+        thread = _RequestThread(self._work, (wait,), daemon=True)
+        thread.name = f"pool-{next(self._numbers)}"
+        with self._lock:
+            self._threads += 1
+            self._idle += 1
+        try:
+            if server.block_on_close and not server.daemon_threads:
+                vars(server).setdefault("_threads", _Threads()).keep(thread)
+            thread.start()
+        except BaseException:
+            server._threads.discard(thread)
+            self._ended(wait)
+            raise
+
+    def _work(self, wait: _Wait) -> None:
+        ident = threading.get_ident()
+        self._idents.add(ident)
+        try:
+            while self._turn(wait):
+                pass
+        finally:
+            self._idents.discard(ident)
+            self._ended(wait)
+            if not self._idle:  # this one may have been ended by its handler
+                self._grow()
+
+    def _turn(self, wait: _Wait) -> bool:
+        """Wait, and answer what came. Returns: False to end the thread."""
+        pause_s = self._server._accept_pause_s
+        if pause_s:
+            self._leave.wait(pause_s)
+        events = wait.poll()
+        if self._queue:
+            self._answer_queued()
+        if self._leave.is_set() or (not events and self._threads > _KEPT_THREADS):
+            return False
+        for fd, _ in events:
+            if fd == self._listener:
+                self._begin()
+                try:
+                    self._server._handle_request_noblock()
+                finally:
+                    self._end()
+        return True
+
+    def _answer_queued(self) -> None:
+        self._tickets.hear_one()
+        self._begin()
+        try:
+            while True:
+                try:
+                    request, client_address = self._queue.popleft()
+                except IndexError:
+                    return
+                self._server.process_request_thread(request, client_address)
+        finally:
+            self._end()
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._idle -= 1
+            none_idle = not self._idle
+        if none_idle:
+            self._grow()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._idle += 1
+        if self._server._accepts and self._server._takes_listener:
+            self._server._accepts = False
+
+    def _ended(self, wait: _Wait) -> None:
+        wait.close()
+        with self._lock:
+            self._threads -= 1
+            self._idle -= 1
+            last = self._closed and not self._threads
+        if last:
+            self._clear()
