@@ -263,11 +263,15 @@ class BaseServer:
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Answer by making a handler."""
-        if self._observer is None:
+        observer = self._observer
+        if observer is None:
             self.RequestHandlerClass(request, client_address, self)
-        else:
-            with self._observer.answering(request):
-                self.RequestHandlerClass(request, client_address, self)
+            return
+        observer.answering(request)
+        try:
+            self.RequestHandlerClass(request, client_address, self)
+        finally:
+            observer.no_longer_answering()
 
     def shutdown_request(self, request: Any) -> None:
         """Shut down and close one request."""

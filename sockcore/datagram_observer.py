@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from sockcore.connections import Connection, Request, peer_label
@@ -59,14 +57,12 @@ class DatagramObserver(Observer):
         with self._lock:
             return self._answering.get(id(request), (None, None))[1]
 
-    @contextlib.contextmanager
-    def answering(self, request: Any) -> Iterator[Request | None]:
-        with super().answering(request) as record:
-            self._here.record = record
-            try:
-                yield record
-            finally:
-                self._here.record = None
+    def answering(self, request: Any) -> None:
+        super().answering(request)
+        self._here.record = self.record_of(request)
+
+    def no_longer_answering(self) -> None:
+        self._here.record = None
 
     def _new_peer(self, address: Any) -> Connection:
         limit = self.limits.max_connections

@@ -49,9 +49,12 @@ class Noting(_Socket):
         except self.gone:
             self.tape.peer_ended = True
             raise
-        if not flags & socket.MSG_PEEK:
-            view = memoryview(buffer).cast("B")
-            self._received(view[:size], len(view))
+        if flags and flags & socket.MSG_PEEK:
+            return size
+        if size:
+            self.tape.note(True, memoryview(buffer).cast("B")[:size])
+        elif memoryview(buffer).nbytes:
+            self.tape.peer_ended = True
         return size
 
     def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
@@ -106,17 +109,21 @@ class Noting(_Socket):
         except self.gone:
             self.tape.peer_ended = True
             raise
-        view = memoryview(data).cast("B")
-        self.tape.note(False, view if sent == len(view) else view[:sent])
+        if type(data) is bytes and sent == len(data):
+            self.tape.note(False, data)
+        else:
+            self.tape.note(False, memoryview(data).cast("B")[:sent])
         return sent
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """As the stdlib's; by `send`, so that what went before a failure is on the tape."""
+        timeout = self.gettimeout()
+        # Without a timeout, none to pass; non-blocking, send itself says that it would block.
+        deadline = time.monotonic() + timeout if timeout else None
+        sent = self.send(data, flags)
+        if type(data) is bytes and sent == len(data):
+            return
         with memoryview(data) as given, given.cast("B") as view:
-            timeout = self.gettimeout()
-            # Without a timeout, none to pass; non-blocking, send itself says that it would block.
-            deadline = time.monotonic() + timeout if timeout else None
-            sent = self.send(view, flags)
             while sent < len(view):
                 # The limit is on the whole call, as in the stdlib.
                 if deadline is not None and time.monotonic() >= deadline:

@@ -86,10 +86,11 @@ class ObservedDatagramSocket(socket.socket):
 
 
 def adopt(
-    plain: socket.socket, tape: Tape, record: object, ended: Callable[[], None]
+    sock: socket.socket, tape: Tape, record: object, ended: Callable[[], None]
 ) -> ObservedSocket:
-    """Take over `plain`'s descriptor: the same connection, counted and taped from here on."""
-    observed = _take_over(ObservedSocket, plain)
+    """The same connection, counted and taped from here on; a plain socket gives up its
+    descriptor for it."""
+    observed = sock if type(sock) is ObservedSocket else _take_over(ObservedSocket, sock)
     observed.tape = tape
     observed.record = record
     observed.ended = ended

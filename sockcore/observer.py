@@ -6,13 +6,11 @@ what differs. A server without an observer makes plain sockets and knows nothing
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,13 +87,14 @@ class Observer:
         """What is known of the request object that the hooks pass around."""
         raise NotImplementedError
 
-    @contextlib.contextmanager
-    def answering(self, request: Any) -> Iterator[Request | None]:
-        """Around the handler: the calling thread answers `request` meanwhile."""
+    def answering(self, request: Any) -> None:
+        """The calling thread answers `request` from now on."""
         record = self.record_of(request)
         if record is not None:
             record.connection.thread = threading.current_thread().name
-        yield record
+
+    def no_longer_answering(self) -> None:
+        """The calling thread has left the handler."""
 
     def failed(self, request: Any) -> None:
         """The exception being handled is how `request` ended."""
@@ -172,7 +171,8 @@ class Observer:
             self.emit(self._ending(request))
             with self._lock:
                 self._untold.discard(request)
-                self._all_told.notify_all()
+                if not self._untold:
+                    self._all_told.notify_all()
 
     def _ending(self, request: Request) -> RequestFinished:
         outcome, closed_by = request.verdict()

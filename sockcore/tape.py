@@ -17,6 +17,10 @@ __all__ = ["Tape"]
 #: Of the latest chunk received: a line of a list shows no more.
 _LAST_BYTES = 32
 
+#: The pile of notes is accounted for at this many, or at once after so many bytes.
+_PILE_NOTES = 32
+_PILE_BYTES = 4096
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -33,25 +37,26 @@ class _Direction:
         # Made only once bytes go by that are not kept: until then the parts have it all.
         self.digest: hashlib._Hash | None = None
 
-    def add(self, data: Buffer, size: int, limit: int) -> None:
+    def add(self, data: bytes, size: int, limit: int) -> None:
         self.total += size
         room = limit - self.kept
         if size <= room:
-            self.parts.append(bytes(data))
+            self.parts.append(data)
             self.kept += size
             return
         if self.digest is None:
             self.digest = hashlib.sha256(b"".join(self.parts))
         self.digest.update(data)
         if room > 0:
-            self.parts.append(bytes(data[:room]))
+            self.parts.append(data[:room])
             self.kept = limit
 
     def to_bytes(self, *, digest: bool) -> Bytes:
         if not self.total:
             return Bytes()
-        prefix = b"".join(self.parts)
-        self.parts = [prefix]
+        if len(self.parts) > 1:
+            self.parts = [b"".join(self.parts)]
+        prefix = self.parts[0]
         if not digest:
             return Bytes(prefix, self.total)
         whole = self.digest if self.digest is not None else hashlib.sha256(prefix)
@@ -61,6 +66,9 @@ class _Direction:
 class Tape:
     """Records what crosses, both ways.
 
+    A note is only put on a pile; the accounts are made when somebody asks, or when the pile has
+    grown. So a short request is accounted for once, at its end.
+
     Thread: any; a handler may read in one thread and write in another.
     """
 
@@ -69,6 +77,7 @@ class Tape:
         "_last",
         "_limits",
         "_lock",
+        "_pile",
         "_received",
         "_sent",
         "began_ns",
@@ -79,45 +88,65 @@ class Tape:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._lock = threading.Lock()  # guards the chunks and both directions
+        self._lock = threading.Lock()  # guards the accounts: the chunks and both directions
+        self._pile: list[tuple[bool, int, bytes]] = []  # (inbound, monotonic ns, data)
         self._chunks: list[Chunk] = []
         self._received = _Direction()
         self._sent = _Direction()
         self._last = b""  # how the latest chunk received begins
         self.began_ns = self.last_ns = time.monotonic_ns()
-        self.notes = 0  # how many times bytes crossed
+        self.notes = 0  # how many times bytes crossed; changes whenever they do
         self.peer_ended = False  # the peer said it is done: end of file, or reset
 
     @property
     def bytes_in(self) -> int:
+        self._account()
         return self._received.total
 
     @property
     def bytes_out(self) -> int:
+        self._account()
         return self._sent.total
 
     def note(self, inbound: bool, data: Buffer) -> None:
         """`data` crossed just now."""
-        size = len(data)
-        if not size:
+        if not data:
             return
-        limits = self._limits
+        self.last_ns = now = time.monotonic_ns()
+        self.notes += 1
+        pile = self._pile
+        pile.append((inbound, now, data if type(data) is bytes else bytes(data)))
+        if len(pile) >= _PILE_NOTES or len(data) >= _PILE_BYTES:
+            self._account()
+
+    def _account(self) -> None:
+        if not self._pile:
+            return
         with self._lock:
-            self.last_ns = now = time.monotonic_ns()
-            self.notes += 1
-            way = self._received if inbound else self._sent
-            if inbound:
-                self._last = bytes(data[:_LAST_BYTES])
-            way.add(data, size, limits.tape_bytes)
-            if len(self._chunks) < limits.tape_chunks or way.last_chunk < 0:
-                way.last_chunk = len(self._chunks)
-                self._chunks.append(Chunk(inbound, (now - self.began_ns) // 1000, size))
-            else:
-                last = self._chunks[way.last_chunk]
-                self._chunks[way.last_chunk] = last._replace(size=last.size + size)
+            pile = self._pile
+            # In two steps, each of which another thread's append() comes before or after.
+            count = len(pile)
+            for inbound, at_ns, data in pile[:count]:
+                self._enter(inbound, at_ns, data)
+            del pile[:count]
+
+    def _enter(self, inbound: bool, at_ns: int, data: bytes) -> None:
+        size = len(data)
+        way = self._received if inbound else self._sent
+        if inbound:
+            self._last = data[:_LAST_BYTES]
+        way.add(data, size, self._limits.tape_bytes)
+        chunks = self._chunks
+        if len(chunks) < self._limits.tape_chunks or way.last_chunk < 0:
+            way.last_chunk = len(chunks)
+            chunks.append(Chunk(inbound, (at_ns - self.began_ns) // 1000, size))
+        else:
+            last = chunks[way.last_chunk]
+            chunks[way.last_chunk] = last._replace(size=last.size + size)
 
     def snapshot(self, *, digest: bool) -> tuple[Bytes, Bytes, tuple[Chunk, ...]]:
         """Received, sent and the chunks, as they stand. Without `digest` no sha256 is made."""
+        self._account()
         with self._lock:
             return (
                 self._received.to_bytes(digest=digest),
@@ -127,4 +156,5 @@ class Tape:
 
     def last_bytes(self, most: int) -> bytes:
         """How the latest chunk received begins, kept or not: at most `most` bytes, or 32."""
+        self._account()
         return self._last[:most]

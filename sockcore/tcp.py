@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sockcore.base import BaseServer
+from sockcore.observe import ObservedSocket
 from sockcore.stream_observer import StreamObserver
 
 if TYPE_CHECKING:
@@ -94,11 +95,12 @@ class TCPServer(BaseServer):
         listener = self.socket
         # Twice as fast as accept() where it is the stdlib's own; not for TLS by hand, say.
         if type(listener) is not socket.socket or listener.gettimeout():
-            request, client_address = self._accept(listener)
+            request, client_address = self._accept_by_method(listener)
         else:
             fd, client_address = _accept(listener)
-            request = socket.socket(_family(listener), _type(listener), 0, fd)
-        if self._observer is not None and type(request) is socket.socket:
+            kind = socket.socket if self._observer is None else ObservedSocket
+            request = kind(_family(listener), _type(listener), 0, fd)
+        if self._observer is not None and type(request) in (ObservedSocket, socket.socket):
             request = self._observer.accepted(request, client_address)
         if self.ssl_context is not None:
             request = self._wrapped(request, client_address)
@@ -137,7 +139,7 @@ class TCPServer(BaseServer):
 
     # -- TLS: sockcore.tls is imported only here, since not every Python has ssl ------------
 
-    def _accept(self, listener: socket.socket) -> tuple[socket.socket, Any]:
+    def _accept_by_method(self, listener: socket.socket) -> tuple[socket.socket, Any]:
         ssl = sys.modules.get("ssl")
         if ssl is None or type(listener) is not ssl.SSLSocket:
             return listener.accept()

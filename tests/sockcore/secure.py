@@ -17,10 +17,10 @@ from sockcore.observe_tls import NotingTLS
 from sockcore.tls import server_context
 from tests.certificates import Certificates
 from tests.sockcore.serving import in_thread, join
-from tests.sockcore.watching import Echo, Handler, Watched, caller, factory, watched
+from tests.sockcore.watching import STREAMS, Echo, Handler, Watched, caller, factory, watched
 from tests.sockcore.wires import Wire, wire
 
-STREAM_KINDS = ("tcp-single", "tcp-threading", "unix-single", "unix-threading")
+STREAM_KINDS = tuple(STREAMS)
 
 
 @contextlib.contextmanager

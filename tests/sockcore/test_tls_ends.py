@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import sockcore
-from sockcore import BackgroundServer, Limits, RequestFinished
+from sockcore import BackgroundServer, ConnectionRefused, Limits, RequestFinished
 from sockcore.tls import say_goodbye
 from tests.certificates import Certificates
 from tests.sockcore.secure import (
@@ -162,6 +162,7 @@ def test_limit_of_connections(certificates: Certificates, socket_dir: Path) -> N
     ):
         with pytest.raises((ssl.SSLEOFError, ConnectionResetError)):
             tls_caller(w.server, certificates.trusting())
+        w.heard.wait_for(ConnectionRefused)
         assert w.server.totals().refused_total == 1
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import ssl
 import struct
@@ -21,8 +20,7 @@ import pytest
 import sockcore
 from sockcore import RequestFinished
 from sockcore.stream_observer import StreamObserver
-from sockcore.tls import handshake_step, peer_certificate_subject
-from tests.certificates import CLIENT_SUBJECT, Certificates
+from tests.certificates import Certificates
 from tests.sockcore.secure import (
     STREAM_KINDS,
     context_of,
@@ -32,11 +30,22 @@ from tests.sockcore.secure import (
     tls_caller,
     tls_watched,
 )
-from tests.sockcore.serving import DEADLINE_S, connect, in_thread, join, running, wait_until
+from tests.sockcore.serving import DEADLINE_S, connect, running, wait_until
 from tests.sockcore.watching import KINDS, LOOPBACK, NEVER_S, Echo, caller, watched
-from tests.sockcore.wires import tcp_pair
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
+
+
+def open_sockets() -> int:
+    """Of this process; not what threads have open besides."""
+    found = 0
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # closed meanwhile
+            found += os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:")
+    return found
+
+
+CONCURRENT = [kind for kind in STREAM_KINDS if not kind.endswith("-single")]
 
 
 @contextlib.contextmanager
@@ -46,11 +55,12 @@ def silent_callers(server: sockcore.BackgroundServer, count: int) -> Iterator[li
         yield [stack.enter_context(caller(server)) for _ in range(count)]
 
 
+@pytest.mark.parametrize("kind", CONCURRENT)
 def test_r28_a_good_handshake_works_beside_100_silent_clients(
-    certificates: Certificates, socket_dir: Path
+    kind: str, certificates: Certificates, socket_dir: Path
 ) -> None:
     with (
-        tls_watched(certificates, socket_dir, handshake_timeout=NEVER_S) as w,
+        tls_watched(certificates, socket_dir, kind=kind, handshake_timeout=NEVER_S) as w,
         silent_callers(w.server, 100),
         tls_caller(w.server, certificates.trusting()) as client,
     ):
@@ -59,12 +69,13 @@ def test_r28_a_good_handshake_works_beside_100_silent_clients(
         assert len(w.server.connections()) == 101
 
 
+@pytest.mark.parametrize("kind", CONCURRENT)
 def test_r28_silent_clients_are_cut(
-    certificates: Certificates, socket_dir: Path, capfd: pytest.CaptureFixture[str]
+    kind: str, certificates: Certificates, socket_dir: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert sockcore.TCPServer.handshake_timeout == 5.0
     with (
-        tls_watched(certificates, socket_dir, handshake_timeout=0.3) as w,
+        tls_watched(certificates, socket_dir, kind=kind, handshake_timeout=0.3) as w,
         silent_callers(w.server, 100) as silent,
     ):
         assert [client.recv(1) for client in silent] == [b""] * 100
@@ -76,13 +87,14 @@ def test_r28_silent_clients_are_cut(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("kind", STREAM_KINDS)
 def test_r28_the_deadline_is_on_the_whole_handshake(
-    certificates: Certificates, socket_dir: Path
+    kind: str, certificates: Certificates, socket_dir: Path
 ) -> None:
     """A client that drips never keeps a single read waiting for long."""
     pause = threading.Event()
     with (
-        tls_watched(certificates, socket_dir, handshake_timeout=0.3) as w,
+        tls_watched(certificates, socket_dir, kind=kind, handshake_timeout=0.3) as w,
         caller(w.server) as client,
     ):
         with contextlib.suppress(ConnectionError):  # cut while it drips
@@ -159,9 +171,9 @@ def test_client_that_is_gone_before_accept(observed: bool, certificates: Certifi
             server._observer = StreamObserver("hall", "1", sink, sockcore.Limits())
         with connect(server.server_address) as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        before = len(os.listdir("/proc/self/fd"))
+        before = open_sockets()
         server.handle_request()
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert open_sockets() == before
     assert answered == []
     assert [event.outcome for event in heard] == ["handshake"] * observed
 
@@ -246,8 +258,10 @@ def test_no_descriptor_is_left_after_200_connections(
 ) -> None:
     context, wrong = certificates.trusting(), ssl.create_default_context()
     with tls_watched(certificates, socket_dir, kind=kind) as w:
-        before = len(os.listdir("/proc/self/fd"))
-        for number in range(200):
+        tls_caller(w.server, context).close()
+        w.heard.wait_for(RequestFinished)
+        before = open_sockets()
+        for number in range(1, 200):
             if number % 10 == 0:
                 with pytest.raises(ssl.SSLCertVerificationError):
                     tls_caller(w.server, wrong)
@@ -256,45 +270,8 @@ def test_no_descriptor_is_left_after_200_connections(
                 client.sendall(b"hi")
                 assert client.recv(9) == b"hi"
         outcomes = [ended.outcome for ended in w.heard.wait_for(RequestFinished, 200)]
-        assert (outcomes.count("ok"), outcomes.count("handshake")) == (180, 20)
-        wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before, "the closing")
-
-
-def test_steps_of_a_socket_that_does_not_block(certificates: Certificates) -> None:
-    near, far = tcp_pair()
-    context = context_of(
-        certificates, client_ca=certificates.ca.certificate, client_certificates="required"
-    )
-    ours = context.wrap_socket(near, server_side=True, do_handshake_on_connect=False)
-    ours.setblocking(False)
-    far.settimeout(DEADLINE_S)
-    clients: list[ssl.SSLSocket] = []
-    trusting = certificates.trusting(certificates.client)
-    with ours, in_thread(lambda: clients.append(secured(far, trusting))) as shaking:
-        while handshake_step(ours) != "done":  # "read": there is room for what it writes
-            assert select.select([ours], [], [], DEADLINE_S)[0]
-        join(shaking)
-        assert peer_certificate_subject(ours) == CLIENT_SUBJECT
-    clients[0].close()
-
-
-def test_step_of_a_handshake_that_fails(certificates: Certificates) -> None:
-    near, far = tcp_pair()
-    ours = context_of(certificates).wrap_socket(
-        near, server_side=True, do_handshake_on_connect=False
-    )
-    ours.settimeout(0)
-    with ours, far:
-        assert handshake_step(ours) == "read"
-        far.sendall(b"GET / HTTP/1.1\r\n\r\n")
-
-        def failed() -> bool:
-            try:
-                return handshake_step(ours) != "read"
-            except ssl.SSLError as error:
-                return error.reason == "HTTP_REQUEST"
-
-        wait_until(failed, "the failure")
+        assert (outcomes.count("ok"), outcomes.count("handshake")) == (181, 19)
+        wait_until(lambda: open_sockets() <= before, "the closing")
 
 
 def test_old_and_new_connections_of_a_bare_server(certificates: Certificates) -> None:

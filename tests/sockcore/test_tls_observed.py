@@ -259,17 +259,16 @@ def test_tape_of_a_conversation(kind: str, certificates: Certificates, socket_di
 
 def test_a_mebibyte_both_ways(certificates: Certificates, socket_dir: Path) -> None:
     content = random.Random(2).randbytes(1024 * 1024)
-    with tls_watched(certificates, socket_dir) as w:
-        with (
-            tls_caller(w.server, certificates.trusting()) as client,
-            in_thread(client.sendall, content) as sending,
-        ):
-            got = bytearray()
-            while len(got) < len(content):
-                got += client.recv(65536)
-            join(sending)
+
+    class Whole(sockcore.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(self.rfile.read(len(content)))
+
+    with tls_watched(certificates, socket_dir, Whole) as w:
+        with tls_caller(w.server, certificates.trusting()) as client:
+            client.sendall(content)
+            assert read_to_end(client) == content
         (ended,) = w.heard.wait_for(RequestFinished)
-        assert bytes(got) == content
         for way in (ended.received, ended.sent):
             assert way.total == len(content)
             assert way.prefix == content[:65536]
