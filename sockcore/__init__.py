@@ -25,7 +25,7 @@ import threading
 from sockcore.background import BackgroundServer
 from sockcore.base import BaseServer, _ServerSelector
 from sockcore.connections import ConnectionInfo
-from sockcore.errors import SockcoreError, StateError
+from sockcore.errors import CertificateError, SockcoreError, StateError
 from sockcore.events import (
     AcceptPaused,
     AcceptResumed,
@@ -72,6 +72,7 @@ __all__ = [
     "BaseRequestHandler",
     "BaseServer",
     "Bytes",
+    "CertificateError",
     "Chunk",
     "ClosedBy",
     "ConnectionClosed",
@@ -124,3 +125,14 @@ if hasattr(socket, "AF_UNIX"):
         "UnixDatagramServer",
         "UnixStreamServer",
     ]
+
+if hasattr(os, "fork"):
+    from sockcore.forks import ForkingMixIn
+    from sockcore.servers import ForkingTCPServer, ForkingUDPServer
+
+    __all__ += ["ForkingMixIn", "ForkingTCPServer", "ForkingUDPServer"]
+
+    if hasattr(socket, "AF_UNIX"):
+        from sockcore.servers import ForkingUnixDatagramServer, ForkingUnixStreamServer
+
+        __all__ += ["ForkingUnixDatagramServer", "ForkingUnixStreamServer"]

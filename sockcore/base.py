@@ -50,6 +50,8 @@ class BaseServer:
     #: False: the loop leaves the listener alone, clients wait in the backlog.
     _accepts = True
     _loop: Loop | None = None  # while serve_forever() runs
+    #: Monotonic seconds when service_actions() is wanted, whatever the poll interval.
+    _next_due: float | None = None
     __others: dict[int, Ready] | None = None
     __serving_thread: int | None = None
     __trouble: AcceptTrouble | None = None
@@ -86,7 +88,7 @@ class BaseServer:
                 if self.__shutdown_request:
                     break
                 if ready:
-                    self._handle_request_noblock()
+                    self._handle_ready()
                 self.service_actions()
         finally:
             self._loop = None
@@ -98,6 +100,9 @@ class BaseServer:
 
     def __wait(self, loop: Loop, poll_interval: float | None) -> bool:
         """Returns: whether there is a request to get."""
+        if self._next_due is not None:
+            left = max(0.0, self._next_due - time.monotonic())
+            poll_interval = left if poll_interval is None else min(left, poll_interval)
         trouble = self.__trouble
         if trouble is None:
             return loop.wait(poll_interval, self._accepts)
@@ -175,6 +180,15 @@ class BaseServer:
                     timeout = deadline - time.monotonic()
                     if timeout < 0:
                         return self.handle_timeout()
+
+    def _handle_ready(self) -> None:
+        """Handle what made the listener ready."""
+        self._handle_request_noblock()
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the loop was not asked to stop."""
+        return not self.__shutdown_request
 
     def _handle_request_noblock(self) -> None:
         """Handle one request; the caller has seen that there is one."""
@@ -282,12 +296,9 @@ class BaseServer:
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Tell of the exception being handled; serving goes on."""
-        print("-" * 40, file=sys.stderr)  # noqa: T201  (the stdlib's text, on its stream)
-        print(  # noqa: T201
-            "Exception occurred during processing of request from",
-            client_address,
-            file=sys.stderr,
-        )
+        told = "Exception occurred during processing of request from"
+        # The stdlib's text, on its stream.
+        print("-" * 40, f"{told} {client_address}", sep="\n", file=sys.stderr)  # noqa: T201
         traceback.print_exc()
         print("-" * 40, file=sys.stderr)  # noqa: T201
 

@@ -2,12 +2,13 @@
 
 SockcoreError
 |- StateError        asked for what the present state does not allow
+|- SendBufferFull    a peer does not read what it is sent
 `- CertificateError  a certificate or key cannot be used, in a sentence
 """
 
 from __future__ import annotations
 
-__all__ = ["CertificateError", "SockcoreError", "StateError"]
+__all__ = ["CertificateError", "SendBufferFull", "SockcoreError", "StateError"]
 
 
 class SockcoreError(Exception):
@@ -16,6 +17,10 @@ class SockcoreError(Exception):
 
 class StateError(SockcoreError):
     """The server is in a state from which this cannot be done."""
+
+
+class SendBufferFull(SockcoreError):
+    """More waits to be sent than an event server keeps for one peer, or for all of them."""
 
 
 class CertificateError(SockcoreError):

@@ -54,7 +54,8 @@ class StreamRequestHandler(BaseRequestHandler):
             self.connection.settimeout(self.timeout)
         if self.disable_nagle_algorithm:
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        if self.rbufsize == -1 and type(self.connection) is socket.socket:
+        makefile = getattr(type(self.connection), "makefile", None)
+        if self.rbufsize == -1 and makefile is socket.socket.makefile:
             self.rfile = _reader(self.connection)
         else:
             self.rfile = cast(BufferedReader, self.connection.makefile("rb", self.rbufsize))

@@ -15,7 +15,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["ACCEPT_STARVED", "AcceptTrouble", "Loop", "LoopLife", "Waker"]
+__all__ = [
+    "ACCEPT_STARVED",
+    "AcceptTrouble",
+    "Loop",
+    "LoopLife",
+    "SharedWait",
+    "SharedWaitByPoll",
+    "Waker",
+]
 
 #: accept() fails with these for want of something that may come back: descriptors or memory.
 #: The listener stays readable meanwhile, so trying again at once would spin.
@@ -59,8 +67,12 @@ class Waker:
 
     def close(self) -> None:
         with self._lock:
-            self._reader.close()
-            self._writer.close()
+            self.close_copy()
+
+    def close_copy(self) -> None:
+        """In a forked child: the lock may be held by a thread that is not there."""
+        self._reader.close()
+        self._writer.close()
 
 
 class _SelectPoll:
@@ -153,6 +165,46 @@ class Loop:
 
     def close(self) -> None:
         self._waker.close()
+
+    def close_copy(self) -> None:
+        """In a forked child: the parent's stays as it is."""
+        self._waker.close_copy()
+
+
+class SharedWait:
+    """What one of several threads waits for; of those that wait for it, the kernel wakes one."""
+
+    longest_s = 10.0
+
+    def __init__(self, tickets: int, stop: int, listener: int | None) -> None:
+        self._poll = poll = select.epoll()
+        one = select.EPOLLIN | select.EPOLLEXCLUSIVE
+        poll.register(stop, select.EPOLLIN)
+        poll.register(tickets, one)
+        if listener is not None:
+            poll.register(listener, one)
+
+    def poll(self) -> list[tuple[int, int]]:
+        """Returns: (descriptor, events) of what is ready; empty after `self.longest_s`."""
+        return self._poll.poll(self.longest_s)
+
+    def close(self) -> None:
+        self._poll.close()
+
+
+class SharedWaitByPoll(SharedWait):
+    """Where there is no epoll: all wake and one finds something, which is right but dearer."""
+
+    def __init__(self, tickets: int, stop: int, listener: int | None) -> None:
+        self._poller = select.poll()
+        for fd in (stop, tickets) if listener is None else (stop, tickets, listener):
+            self._poller.register(fd, select.POLLIN)
+
+    def poll(self) -> list[tuple[int, int]]:
+        return self._poller.poll(self.longest_s * 1000)
+
+    def close(self) -> None:
+        """poll() holds no descriptor."""
 
 
 class LoopLife:

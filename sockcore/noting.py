@@ -156,6 +156,7 @@ class Noting(_Socket):
             self.tape.peer_ended = True
 
     def _tell_ended(self) -> None:
-        ended, self.ended = self.ended, None
+        ended = getattr(self, "ended", None)  # not there when it was refused at once
+        self.ended = None
         if ended is not None:
             ended()

@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from typing import Any
 
-from sockcore.loop import Waker
+from sockcore.loop import SharedWait, SharedWaitByPoll, Waker
 from sockcore.parking import ParkingLot, is_silent
 from sockcore.threads import ThreadingMixIn, _RequestThread, _Threads
 
@@ -24,13 +24,8 @@ __all__ = ["PoolMixIn"]
 
 log = logging.getLogger("sockcore")
 
-#: Threads kept when there is nothing to do, and seconds the others stay idle before they end.
+#: Threads kept when there is nothing to do; the others end when one wait was in vain.
 _KEPT_THREADS = 2
-_IDLE_S = 10.0
-
-#: Seconds a silent connection is parked before it gets a thread all the same, if one is free:
-#: its handler may be the one that speaks first.
-_PATIENCE_S = 0.5
 
 
 class PoolMixIn(ThreadingMixIn):
@@ -52,6 +47,9 @@ class PoolMixIn(ThreadingMixIn):
 
     _pool: _Pool | None = None
     _takes_listener = True  # the threads accept by themselves
+    #: Seconds a silent connection is parked before it gets a thread all the same, if one is free:
+    #: its handler may be the one that speaks first. None: for ever.
+    _parked_for_s: float | None = 0.5
 
     def serve_forever(self, poll_interval: float | None = 0.5) -> None:
         pool = self._pool = _Pool(self)
@@ -90,40 +88,6 @@ class PoolMixIn(ThreadingMixIn):
         return server.socket_type == socket.SOCK_STREAM and not getattr(
             server.RequestHandlerClass, "speaks_first", False
         )
-
-
-class _Wait:
-    """What one thread of a pool waits for; of several that do, the kernel wakes one, not all."""
-
-    def __init__(self, tickets: int, stop: int, listener: int | None) -> None:
-        self._poll = poll = select.epoll()
-        one = select.EPOLLIN | select.EPOLLEXCLUSIVE
-        poll.register(stop, select.EPOLLIN)
-        poll.register(tickets, one)
-        if listener is not None:
-            poll.register(listener, one)
-
-    def poll(self) -> list[tuple[int, int]]:
-        """Returns: (descriptor, events) of what is ready; empty after `_IDLE_S`."""
-        return self._poll.poll(_IDLE_S)
-
-    def close(self) -> None:
-        self._poll.close()
-
-
-class _WaitByPoll(_Wait):
-    """Where there is no epoll: all wake and one finds something, which is right but dearer."""
-
-    def __init__(self, tickets: int, stop: int, listener: int | None) -> None:
-        self._poller = select.poll()
-        for fd in (stop, tickets) if listener is None else (stop, tickets, listener):
-            self._poller.register(fd, select.POLLIN)
-
-    def poll(self) -> list[tuple[int, int]]:
-        return self._poller.poll(_IDLE_S * 1000)
-
-    def close(self) -> None:
-        """poll() holds no descriptor."""
 
 
 class _Pool:
@@ -184,8 +148,9 @@ class _Pool:
 
     def look_after(self) -> None:
         """Called each turn of the loop."""
-        if self.lot:
-            self.lot.release_patient(_PATIENCE_S, self._server.max_threads // 2 - self._busy)
+        patience_s = self._server._parked_for_s
+        if self.lot and patience_s is not None:
+            self.lot.release_patient(patience_s, self._server.max_threads // 2 - self._busy)
 
     def put(self, request: Any, client_address: Any) -> None:
         """Queue a request for the next free thread, or refuse it when the queue is full."""
@@ -237,7 +202,7 @@ class _Pool:
 
     def _add_thread(self) -> None:
         server = self._server
-        kind = _Wait if hasattr(select, "epoll") else _WaitByPoll
+        kind = SharedWait if hasattr(select, "epoll") else SharedWaitByPoll
         wait = kind(self._tickets.fileno(), self._stop.fileno(), self._listener)
         thread = _RequestThread(self._work, (wait,), daemon=True)
         thread.name = f"pool-{next(self._numbers)}"
@@ -253,7 +218,7 @@ class _Pool:
             self._ended(wait)
             raise
 
-    def _work(self, wait: _Wait) -> None:
+    def _work(self, wait: SharedWait) -> None:
         ident = threading.get_ident()
         self._idents.add(ident)
         try:
@@ -265,7 +230,7 @@ class _Pool:
             if not self._idle:  # this one may have been ended by its handler
                 self._grow()
 
-    def _turn(self, wait: _Wait) -> bool:
+    def _turn(self, wait: SharedWait) -> bool:
         """Wait, and answer what came. Returns: False to end the thread."""
         pause_s = self._server._accept_pause_s
         if pause_s:
@@ -279,7 +244,7 @@ class _Pool:
             if fd == self._listener:
                 self._begin()
                 try:
-                    self._server._handle_request_noblock()
+                    self._server._handle_ready()
                 finally:
                     self._end()
         return True
@@ -310,7 +275,7 @@ class _Pool:
         if self._server._accepts and self._server._takes_listener:
             self._server._accepts = False
 
-    def _ended(self, wait: _Wait) -> None:
+    def _ended(self, wait: SharedWait) -> None:
         wait.close()
         with self._lock:
             self._threads -= 1

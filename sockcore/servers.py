@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 from sockcore.pool import PoolMixIn
@@ -28,6 +29,18 @@ class PoolTCPServer(PoolMixIn, TCPServer):
     """Connections, answered by a bounded set of threads."""
 
 
+if hasattr(os, "fork"):
+    from sockcore.forks import ForkingMixIn
+
+    class ForkingUDPServer(ForkingMixIn, UDPServer):
+        """A process for each datagram."""
+
+    class ForkingTCPServer(ForkingMixIn, TCPServer):
+        """A process for each connection."""
+
+    __all__ += ["ForkingTCPServer", "ForkingUDPServer"]
+
+
 if hasattr(socket, "AF_UNIX"):
     from sockcore.tcp import UnixStreamServer
     from sockcore.udp import UnixDatagramServer
@@ -50,3 +63,13 @@ if hasattr(socket, "AF_UNIX"):
         "ThreadingUnixDatagramServer",
         "ThreadingUnixStreamServer",
     ]
+
+    if hasattr(os, "fork"):
+
+        class ForkingUnixStreamServer(ForkingMixIn, UnixStreamServer):
+            """A process for each local connection."""
+
+        class ForkingUnixDatagramServer(ForkingMixIn, UnixDatagramServer):
+            """A process for each local datagram."""
+
+        __all__ += ["ForkingUnixDatagramServer", "ForkingUnixStreamServer"]

@@ -56,7 +56,7 @@ class _Direction:
             return Bytes()
         if len(self.parts) > 1:
             self.parts = [b"".join(self.parts)]
-        prefix = self.parts[0]
+        prefix = self.parts[0] if self.parts else b""
         if not digest:
             return Bytes(prefix, self.total)
         whole = self.digest if self.digest is not None else hashlib.sha256(prefix)

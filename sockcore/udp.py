@@ -7,10 +7,18 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+from sockcore.base import BaseServer
 from sockcore.datagram_observer import DatagramObserver
 from sockcore.tcp import TCPServer
 
 __all__ = ["UDPServer"]
+
+#: Datagrams handled at most before the loop looks around again, and how often it does not even
+#: try for a second one after there was none.
+_BATCH = 32
+_SKIPS = 8
+
+_DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
 
 class UDPServer(TCPServer):
@@ -22,20 +30,47 @@ class UDPServer(TCPServer):
     max_packet_size = 8192  # bytes; what is longer loses its end
 
     _receive_flags = 0
+    _received = False  # by get_request() of this class, just now
+    _skips = 0
+
+    # No TLS, so nothing to do first.
+    finish_request = BaseServer.finish_request
 
     _observer: DatagramObserver | None  # type: ignore[assignment]  # as a datagram server is no TCP one
 
     def get_request(self) -> tuple[Any, Any]:
-        data, client_address = self.socket.recvfrom(self.max_packet_size, self._receive_flags)
-        request = (data, self.socket)
+        sock = self.socket
+        data, client_address = sock.recvfrom(self.max_packet_size, self._receive_flags)
+        self._received = True
+        request = (data, sock)
         if self._observer is not None:
             self._observer.received(request, client_address)
         return request, client_address
 
+    def _handle_ready(self) -> None:
+        """Handle what has come, without asking for each datagram whether it has."""
+        self._handle_request_noblock()
+        if self._skips or not _DONT_WAIT:  # there was no second one lately
+            self._skips -= 1
+            return
+        flags, self._receive_flags = self._receive_flags, _DONT_WAIT
+        try:
+            for handled in range(_BATCH):
+                if not flags:  # in the serving thread, no thread of a pool
+                    self.service_actions()
+                self._received = False
+                if self._goes_on:
+                    self._handle_request_noblock()
+                if not self._received:  # or by a get_request() that might wait
+                    self._skips = 0 if handled else _SKIPS
+                    return
+        finally:
+            self._receive_flags = flags
+
     @contextlib.contextmanager
     def _never_blocking(self) -> Iterator[None]:
         # Not the socket itself: answers leave by it, and may have to wait.
-        self._receive_flags = socket.MSG_DONTWAIT
+        self._receive_flags = _DONT_WAIT
         try:
             yield
         finally:

@@ -20,7 +20,7 @@ SOCKCORE_ORDER = (
     *("errors", "events", "state", "limits"),
     *("tape", "noting", "tls", "observe_tls", "observe", "connections", "observer"),
     *("stream_observer", "datagram_observer", "ticker", "loop"),
-    *("base", "tcp", "udp", "threads", "parking", "pool", "servers"),
+    *("base", "tcp", "udp", "threads", "parking", "pool", "children", "forks", "servers"),
 )
 #: Beside the order: request handlers need no server, a background server any but the mixins.
 SOCKCORE_BESIDE = {

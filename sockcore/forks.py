@@ -1,0 +1,150 @@
+"""ForkingMixIn: a process a request. Source: stdlib socketserver.
+
+    parent   fork -> close its copy of the connection -> accept on; reap the child once it ends
+    child    close what is the parent's -> finish_request .. shutdown_request -> os._exit()
+
+Knows processes. Knows nothing of how a server accepts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sockcore.children import Children
+
+if TYPE_CHECKING:
+    from sockcore.base import BaseServer as _Server
+else:
+    _Server = object
+
+__all__ = ["ForkingMixIn"]
+
+
+class ForkingMixIn(_Server):
+    """Mix-in to answer each request in a process of its own.
+
+    At `max_children` the next clients wait in the listener's backlog; the loop goes on.
+    """
+
+    timeout = 300
+    active_children: set[int] | None = None  # process ids
+    max_children = 40
+    block_on_close = True  # server_close() waits for the children
+
+    _children: Children | None = None
+
+    def collect_children(self, *, blocking: bool = False) -> None:
+        """Reap the children that have ended; with `blocking`, wait for all of them.
+
+        Never one that is not ours, nor one that the program took out of `active_children`.
+        """
+        if self.active_children is None:
+            return
+        self._reap(0)
+        while blocking and self.active_children:
+            self._reap(None)
+        self._accepts = len(self.active_children) < self.max_children
+
+    def handle_timeout(self) -> None:
+        self.collect_children()
+        self._wait_for_room()
+
+    def service_actions(self) -> None:
+        self.collect_children()
+        self._wait_for_room()
+
+    def _wait_for_room(self) -> None:
+        """Where no loop of ours leaves the listener alone, this is what holds it, as in the
+        stdlib."""
+        if getattr(self, "_loop", None) is None:
+            while self.active_children and len(self.active_children) >= self.max_children:
+                self._reap(None)
+
+    def _reap(self, timeout_s: float | None) -> None:
+        """Wait at most so many seconds for a child to end, and reap all that have."""
+        children, active = self._hearing(), self.active_children
+        assert active is not None
+        for pid in children.hear(active, timeout_s):
+            if pid not in active:
+                children.forget(pid)
+                continue
+            try:
+                reaped, _ = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                reaped = pid  # somebody else did
+            if reaped:
+                active.discard(pid)
+                children.forget(pid)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Fork. Raises: OSError when there can be no more processes."""
+        parent = os.getpid()
+        try:
+            pid = os.fork()
+            if not pid:
+                self._answer_in_child(request, client_address)
+        except BaseException:
+            if os.getpid() != parent:
+                os._exit(1)  # a signal came before it could begin: it must not go on as a parent
+            raise
+        if self.active_children is None:
+            self.active_children = set()
+        self.active_children.add(pid)
+        self._hearing().add(pid)
+        self.close_request(request)
+
+    def _hearing(self) -> Children:
+        if self._children is None:
+            self._children = Children()
+            fd = self._children.fileno()
+            # Asked for, since the mix-in may stand before a server that is not ours.
+            if fd is not None and hasattr(self, "_also_wait_for"):
+                self._also_wait_for(fd, self.collect_children)
+        return self._children
+
+    def _hear_no_more(self) -> None:
+        children, self._children = self._children, None
+        if children is not None:
+            fd = children.fileno()
+            if fd is not None and hasattr(self, "_wait_no_more_for"):
+                self._wait_no_more_for(fd)
+            children.close()
+
+    def _answer_in_child(self, request: Any, client_address: Any) -> NoReturn:
+        status = 1
+        try:
+            self._leave_to_parent(request)
+            self.finish_request(request, client_address)
+            status = 0
+        except Exception:
+            self.handle_error(request, client_address)
+        finally:
+            try:
+                self.shutdown_request(request)
+            finally:
+                os._exit(status)
+
+    def _leave_to_parent(self, request: Any) -> None:
+        """Close, in the child, what only its parent has business with, so that stopping the
+        server frees its address while children live."""
+        if self._children is not None:
+            self._children.close()
+        self._children = self.active_children = None
+        loop = getattr(self, "_loop", None)
+        if loop is not None:
+            loop.close_copy()
+            self._loop = None
+        listener = getattr(self, "socket", None)
+        if isinstance(listener, socket.socket) and listener is not request:
+            # Not that of datagrams, by which answers leave.
+            with contextlib.suppress(OSError):
+                if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    listener.close()
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.collect_children(blocking=self.block_on_close)
+        self._hear_no_more()
