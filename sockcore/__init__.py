@@ -17,6 +17,7 @@ from __future__ import annotations
 
 # The modules are there for programs that reach, or patch, `socketserver.socket` and the like.
 import os
+import select
 import selectors
 import socket
 import sys
@@ -25,7 +26,14 @@ import threading
 from sockcore.background import BackgroundServer
 from sockcore.base import BaseServer, _ServerSelector
 from sockcore.connections import ConnectionInfo
-from sockcore.errors import CertificateError, SockcoreError, StateError
+from sockcore.errors import (
+    CertificateError,
+    FrameError,
+    FrameTooLong,
+    SendBufferFull,
+    SockcoreError,
+    StateError,
+)
 from sockcore.events import (
     AcceptPaused,
     AcceptResumed,
@@ -37,11 +45,21 @@ from sockcore.events import (
     ConnectionRefused,
     Event,
     EventSink,
+    HandlerOverdue,
     Outcome,
     RequestFinished,
     RequestProgressed,
     ServerStarted,
     ServerStopped,
+)
+from sockcore.framing import (
+    DatagramFraming,
+    DelimiterFraming,
+    FixedFraming,
+    Framing,
+    IdleGapFraming,
+    LengthFraming,
+    LineFraming,
 )
 from sockcore.handlers import (
     BaseRequestHandler,
@@ -50,7 +68,7 @@ from sockcore.handlers import (
     _SocketWriter,
 )
 from sockcore.limits import Limits
-from sockcore.observer import Totals
+from sockcore.messages import MessageRequestHandler
 from sockcore.pool import PoolMixIn
 from sockcore.servers import (
     PoolTCPServer,
@@ -61,6 +79,7 @@ from sockcore.servers import (
 from sockcore.state import ServerState
 from sockcore.tcp import TCPServer
 from sockcore.threads import ThreadingMixIn, _NoThreads, _Threads
+from sockcore.totals import Totals
 from sockcore.udp import UDPServer
 
 __version__ = "0.4"  # of the stdlib's interface
@@ -79,16 +98,28 @@ __all__ = [
     "ConnectionInfo",
     "ConnectionOpened",
     "ConnectionRefused",
+    "DatagramFraming",
     "DatagramRequestHandler",
+    "DelimiterFraming",
     "Event",
     "EventSink",
+    "FixedFraming",
+    "FrameError",
+    "FrameTooLong",
+    "Framing",
+    "HandlerOverdue",
+    "IdleGapFraming",
+    "LengthFraming",
     "Limits",
+    "LineFraming",
+    "MessageRequestHandler",
     "Outcome",
     "PoolMixIn",
     "PoolTCPServer",
     "PoolUDPServer",
     "RequestFinished",
     "RequestProgressed",
+    "SendBufferFull",
     "ServerStarted",
     "ServerState",
     "ServerStopped",
@@ -136,3 +167,14 @@ if hasattr(os, "fork"):
         from sockcore.servers import ForkingUnixDatagramServer, ForkingUnixStreamServer
 
         __all__ += ["ForkingUnixDatagramServer", "ForkingUnixStreamServer"]
+
+if hasattr(select, "epoll"):
+    from sockcore.event import EventMixIn
+    from sockcore.servers import EventTCPServer
+
+    __all__ += ["EventMixIn", "EventTCPServer"]
+
+    if hasattr(socket, "AF_UNIX"):
+        from sockcore.servers import EventUnixStreamServer
+
+        __all__ += ["EventUnixStreamServer"]

@@ -19,11 +19,13 @@ from sockcore.errors import StateError
 from sockcore.events import Event, EventSink, ServerStarted, ServerStopped
 from sockcore.limits import Limits
 from sockcore.loop import LoopLife
-from sockcore.observer import Observer, Totals, now_us
+from sockcore.observer import Observer
 from sockcore.state import ServerState, check_move
 from sockcore.stream_observer import StreamObserver
 from sockcore.tcp import TCPServer
+from sockcore.telling import now_us
 from sockcore.ticker import ticker
+from sockcore.totals import Totals
 from sockcore.udp import UDPServer
 
 __all__ = ["BackgroundServer"]
@@ -108,8 +110,11 @@ class BackgroundServer:
     def limits(self, limits: Limits) -> None:
         """Takes effect at once, for what comes and what is open."""
         self._limits = limits
-        if self._observer is not None:
-            self._observer.limits = limits
+        server, observer = self._server, self._observer
+        if observer is not None:
+            observer.limits = limits
+        if server is not None:
+            server._obey(limits)
 
     def connections(self) -> list[ConnectionInfo]:
         """Who is connected, oldest first; nobody unless it listens."""
@@ -183,6 +188,7 @@ class BackgroundServer:
 
     def _watch(self, server: TCPServer) -> Observer:
         run_id = uuid.uuid4().hex
+        server._obey(self._limits)
         if isinstance(server, UDPServer):
             datagrams = DatagramObserver(self.name, run_id, self._sink, self._limits)
             server.socket = datagrams.watch(server.socket)

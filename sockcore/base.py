@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sockcore.events import AcceptPaused, AcceptResumed
 from sockcore.loop import ACCEPT_STARVED, AcceptTrouble, Loop, Ready
-from sockcore.observer import Observer, now_us
+from sockcore.observer import Observer
+from sockcore.telling import now_us
 
 __all__ = ["BaseServer"]
 
@@ -153,6 +154,10 @@ class BaseServer:
     def _ask_to_stop(self) -> None:
         """shutdown() without the wait."""
         self.__shutdown_request = True
+        self._wake_loop()
+
+    def _wake_loop(self) -> None:
+        """Have the loop look around again, where one runs. Thread: any."""
         loop = self._loop
         if loop is not None:
             loop.wake()
@@ -285,7 +290,7 @@ class BaseServer:
         try:
             self.RequestHandlerClass(request, client_address, self)
         finally:
-            observer.no_longer_answering()
+            observer.no_longer_answering(request)
 
     def shutdown_request(self, request: Any) -> None:
         """Shut down and close one request."""

@@ -6,8 +6,8 @@ Knows process ids and descriptors. Knows nothing of servers, requests or tapes.
 from __future__ import annotations
 
 import os
-import selectors
-from collections.abc import Callable, Iterable
+import select
+from collections.abc import Callable
 
 __all__ = ["Children"]
 
@@ -23,54 +23,50 @@ class Children:
     """
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._pidfds: dict[int, int] = {}  # pid -> descriptor
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._pids: dict[int, int] = {}  # by pidfd
+        self._pidfds: dict[int, int] = {}  # by pid
+        self._ready: dict[int, Callable[[], None]] = {}  # by descriptor
 
     def fileno(self) -> int | None:
-        """Readable when there is something to hear; None where a selector has no descriptor."""
-        fileno: Callable[[], int] | None = getattr(self._selector, "fileno", None)
-        return fileno() if fileno is not None else None
+        """Readable when there is something to hear; None where such a thing cannot be."""
+        return self._epoll.fileno() if self._epoll is not None else None
 
     def add(self, pid: int) -> None:
         """A child that was just forked."""
-        if not hasattr(os, "pidfd_open"):
+        if self._epoll is None or not hasattr(os, "pidfd_open"):
             return
         try:
             pidfd = os.pidfd_open(pid)
         except OSError:
             return  # no descriptor is left, or somebody reaped it already: hear() looks itself
+        self._pids[pidfd] = pid
         self._pidfds[pid] = pidfd
-        self._selector.register(pidfd, selectors.EVENT_READ, pid)
+        self._epoll.register(pidfd, select.EPOLLIN)
 
-    def listen(self, fd: int, ready: Callable[[], None]) -> None:
-        """Let hear() call `ready` whenever `fd` can be read or is hung up."""
-        self._selector.register(fd, selectors.EVENT_READ, ready)
+    def hear(self, pids: set[int], timeout_s: float | None) -> list[int]:
+        """Wait at most so many seconds for one of them to end (None: for ever).
 
-    def listen_no_more(self, fd: int) -> None:
-        self._selector.unregister(fd)
-
-    def hear(self, pids: Iterable[int], timeout_s: float | None) -> list[int]:
-        """Wait at most so many seconds for something to hear (None: for ever), and call what is
-        ready. Returns: those of `pids` that may have ended."""
-        unseen = [pid for pid in pids if pid not in self._pidfds]
-        if unseen:
+        Returns: those that may have ended.
+        """
+        found: list[int] = []
+        if not pids <= self._pidfds.keys():
+            found = [pid for pid in pids if pid not in self._pidfds]
             timeout_s = _LOOK_S if timeout_s is None else min(timeout_s, _LOOK_S)
-        for key, _ in self._selector.select(timeout_s):
-            if isinstance(key.data, int):
-                unseen.append(key.data)
-            else:
-                key.data()
-        return unseen
+        for fd, _ in self._epoll.poll(timeout_s):
+            found.append(self._pids[fd])
+        return found
 
     def forget(self, pid: int) -> None:
         """Its end is known."""
         pidfd = self._pidfds.pop(pid, None)
         if pidfd is not None:
-            self._selector.unregister(pidfd)
+            del self._pids[pidfd]
+            self._epoll.unregister(pidfd)
             os.close(pidfd)
 
     def close(self) -> None:
         """Also in a child, whose copies these are then: the parent's stay as they are."""
-        self._selector.close()
-        while self._pidfds:
-            os.close(self._pidfds.popitem()[1])
+        self._epoll.close()
+        for fd in self._pids:
+            os.close(fd)

@@ -1,33 +1,34 @@
 """Who is connected: the connections of one server, and the requests they carry.
 
-Knows records and the table. Knows nothing of SQL, pages or how a server accepts.
+Knows records, not which of them are open (`table.py`), nor SQL, pages or how a server accepts.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-import struct
 import sys
 import threading
 import time
-import traceback
 import weakref
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from sockcore.errors import SendBufferFull
 from sockcore.events import ClosedBy, Outcome
+from sockcore.failures import Tracebacks
+from sockcore.kernel import bytes_taken, discard_received
 from sockcore.tape import Tape
 
-__all__ = ["Connection", "ConnectionInfo", "ConnectionTable", "Request", "peer_label"]
-
-#: Characters kept of a traceback: its end, where the cause is. An exception may hold megabytes.
-_ERROR_CHARS = 16 * 1024
+__all__ = ["Connection", "ConnectionInfo", "Request"]
 
 #: By whom it was ended -> how the request ended, where that says more than the handler does.
-_ENDED: dict[ClosedBy, Outcome] = {"panel": "disconnected", "idle": "idle", "stop": "stopped"}
+_ENDED: dict[ClosedBy, Outcome] = {
+    "panel": "disconnected",
+    "idle": "idle",
+    "unread": "unread",
+    "stop": "stopped",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +86,9 @@ class Connection:
 
     @property
     def is_cut(self) -> bool:
-        """By hand or for being idle: the peer is gone, only the handler is not done yet."""
+        """By hand or by a limit: the peer is gone, only the handler is not done yet."""
         request = self.request
-        return request is not None and request.ended_by in ("panel", "idle")
+        return request is not None and request.ended_by in ("panel", "idle", "unread")
 
     def silent_ns(self, now_ns: int) -> int:
         request = self.request
@@ -111,6 +112,13 @@ class Connection:
             certificate=getattr(sock, "certificate", None),
         )
 
+    def cut(self) -> None:
+        """End it at once, for the peer too. Calling it again does no harm, and more good."""
+        sock = self.sock() if self.sock else None
+        if sock is not None:
+            discard_received(sock)
+            self.shut(socket.SHUT_RDWR)
+
     def shut(self, how: int) -> None:
         """socket.shutdown(how); nothing for a datagram peer, or when it is closed already."""
         sock = self.sock() if self.sock else None
@@ -124,6 +132,7 @@ class Request:
     """What one handler instance answers: a stream's connection, or one datagram."""
 
     __slots__ = (
+        "begun_ns",
         "connection",
         "ended_by",
         "error",
@@ -131,11 +140,14 @@ class Request:
         "handshake_failed",
         "id",
         "lock",
+        "overdue",
         "reset",
         "started_us",
+        "stuck",
         "tape",
         "told_notes",
         "told_ns",
+        "truncated",
     )
 
     def __init__(self, request_id: int, connection: Connection, tape: Tape) -> None:
@@ -144,6 +156,7 @@ class Request:
         self.tape = tape
         self.started_us = time.time_ns() // 1000
         self.lock = threading.Lock()  # held while an event about it is made and sent
+        self.begun_ns: int | None = None  # monotonic; while a handler has it, since when
         self.finished = False
         self.error: str | None = None
         self.handshake_failed = False
@@ -151,13 +164,41 @@ class Request:
         self.ended_by: ClosedBy | None = None  # set when it is not left to the handler
         self.told_ns = 0  # when RequestProgressed was last sent
         self.told_notes = -1  # and of how many notes
+        self.overdue = False  # and that its handler is
+        self.truncated = False  # a datagram that lost its end
+        self.stuck: tuple[int, object] | None = None  # what unread_ns() saw, and when at first
 
-    def fail(self) -> None:
-        """The exception being handled is how it ended."""
-        if self.tape.peer_ended and _tells_of_break(sys.exc_info()[1]):
+    def fail(self, error: BaseException, tracebacks: Tracebacks) -> None:
+        """`error` is how it ended."""
+        if isinstance(error, SendBufferFull):
+            self.ended_by = self.ended_by or "unread"
+        elif self.tape.peer_ended and _tells_of_break(error):
             self.reset = True  # the client's doing, no fault of the handler
         elif not self.handshake_failed:
-            self.error = traceback.format_exc()[-_ERROR_CHARS:]
+            self.error = tracebacks.text(error)
+
+    def away_ns(self, now_ns: int) -> int:
+        """How long its handler has neither read nor written. Of a datagram: has had it."""
+        begun_ns, tape = self.begun_ns, self.tape
+        if begun_ns is None:
+            return 0
+        if not self.connection.stream:
+            return now_ns - begun_ns
+        if tape.reading or tape.writing:
+            return 0
+        return now_ns - max(begun_ns, tape.away_ns)
+
+    def unread_ns(self, now_ns: int) -> int:
+        """How long the peer of a stream has taken nothing of what it is being sent; as far as
+        was seen by calling this again and again."""
+        sock = self.connection.sock() if self.connection.sock else None
+        if sock is None or not self.tape.writing:
+            self.stuck = None
+            return 0
+        taken = (self.tape.bytes_out, bytes_taken(sock))
+        if self.stuck is None or self.stuck[1] != taken:
+            self.stuck = (now_ns, taken)
+        return now_ns - self.stuck[0]
 
     def fail_handshake(self, why: str) -> None:
         """TLS did not come about. `why` is a sentence, for people."""
@@ -186,75 +227,3 @@ def _tells_of_break(error: BaseException | None) -> bool:
     return isinstance(error, ConnectionError) or (
         ssl is not None and isinstance(error, ssl.SSLEOFError)
     )
-
-
-class ConnectionTable:
-    """The open connections by id, and datagram peers by address too.
-
-    Thread: any. What comes out is a copy.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards both mappings
-        self._by_id: dict[int, Connection] = {}
-        self._peers: dict[Hashable, Connection] = {}  # the one silent longest first
-
-    def __len__(self) -> int:
-        return len(self._by_id)
-
-    def add(self, connection: Connection) -> None:
-        with self._lock:
-            self._by_id[connection.id] = connection
-            if not connection.stream:
-                self._peers[connection.address] = connection
-
-    def remove(self, connection: Connection) -> bool:
-        """Returns: False when it was not there any more."""
-        with self._lock:
-            found = self._by_id.pop(connection.id, None) is not None
-            if found and not connection.stream:
-                self._peers.pop(connection.address, None)
-            return found
-
-    def get(self, connection_id: int) -> Connection | None:
-        with self._lock:
-            return self._by_id.get(connection_id)
-
-    def peer(self, address: Hashable) -> Connection | None:
-        """The datagram peer at `address`, who thereby becomes the one heard of last."""
-        with self._lock:
-            found = self._peers.pop(address, None)
-            if found is not None:
-                self._peers[address] = found
-            return found
-
-    def quietest_peer(self) -> Connection | None:
-        with self._lock:
-            return next(iter(self._peers.values()), None)
-
-    def all(self) -> list[Connection]:
-        """Every open one, oldest first."""
-        with self._lock:
-            return list(self._by_id.values())
-
-
-def peer_label(address: Any, sock: socket.socket | None = None) -> str:
-    """How a peer is written: `127.0.0.1:50122`, `[::1]:50122`, a path, `pid 4242`, `unnamed`.
-
-    A Unix stream peer has no address; the kernel tells its process id instead.
-    """
-    if isinstance(address, tuple):
-        host, port = address[0], address[1]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    if isinstance(address, bytes):
-        return "@" + address.lstrip(b"\0").decode("utf-8", "backslashreplace")
-    if address:
-        # A path may hold bytes that are no text: those are written as escapes.
-        return os.fsencode(str(address)).decode("utf-8", "backslashreplace")
-    if sock is not None and hasattr(socket, "SO_PEERCRED"):
-        with contextlib.suppress(OSError):  # not a local socket after all
-            size = struct.calcsize("3i")
-            raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-            pid, _uid, _gid = struct.unpack("3i", raw)
-            return f"pid {pid}"
-    return "unnamed"

@@ -5,14 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
-from sockcore.connections import Connection, Request, peer_label
+from sockcore import telling
+from sockcore.connections import Connection, Request
 from sockcore.events import EventSink
 from sockcore.limits import Limits
 from sockcore.observe import ObservedDatagramSocket
 from sockcore.observer import Observer
+from sockcore.peers import peer_label
 from sockcore.tape import Tape
+from sockcore.totals import Totals
 
 __all__ = ["DatagramObserver"]
 
@@ -26,19 +30,28 @@ class DatagramObserver(Observer):
         # _lock. The tuple is kept beside, so that its id stays its own.
         self._answering: dict[int, tuple[Any, Request]] = {}
         self._here = threading.local()  # .record: the request this thread answers
+        self._meeting = threading.Lock()  # held while a new peer is entered
+        self._socket: ObservedDatagramSocket | None = None
+        self._refused_datagrams = 0  # guarded by _lock
 
     def watch(self, plain: socket.socket) -> ObservedDatagramSocket:
         """The server's own socket, made to tell what goes out."""
-        return ObservedDatagramSocket.over(plain, self._sent_to)
+        self._socket = ObservedDatagramSocket.over(
+            plain, self._sent_to, lambda: self.limits.send_timeout_s
+        )
+        return self._socket
 
-    def received(self, request: tuple[bytes, Any], address: Any) -> None:
-        """Enter a datagram that was just received. Thread: the one that receives."""
+    def received(
+        self, request: tuple[bytes, Any], address: Any, *, truncated: bool = False
+    ) -> None:
+        """Enter a datagram that was just received. Thread: those that receive."""
         data = request[0]
         peer = self.table.peer(address) or self._new_peer(address)
         peer.last_ns = time.monotonic_ns()
         peer.last_bytes = data[:32]
         record = Request(next(self._request_ids), peer, Tape(self.limits))
         record.tape.note(True, data)
+        record.truncated = truncated
         with self._lock:
             peer.bytes_in += len(data)
             self._bytes_in += len(data)
@@ -58,22 +71,48 @@ class DatagramObserver(Observer):
             return self._answering.get(id(request), (None, None))[1]
 
     def answering(self, request: Any) -> None:
-        super().answering(request)
-        self._here.record = self.record_of(request)
+        record = self.record_of(request)
+        if record is not None:
+            record.connection.thread = threading.current_thread().name
+            record.begun_ns = time.monotonic_ns()
+        self._here.record = record
 
-    def no_longer_answering(self) -> None:
+    def no_longer_answering(self, request: Any) -> None:
+        record = self._here.record
+        if record is not None:
+            record.begun_ns = None
         self._here.record = None
 
+    def refused(self, request: Any, reason: str) -> None:
+        super().refused(request, reason)
+        with self._lock:
+            self._refused_datagrams += 1
+
+    def totals(self) -> Totals:
+        kernel = self._socket.dropped if self._socket is not None else 0
+        return replace(super().totals(), dropped_total=kernel + self._refused_datagrams)
+
     def _new_peer(self, address: Any) -> Connection:
+        with self._meeting:
+            peer = self.table.peer(address)
+            if peer is None:  # nor has another thread just met it
+                self._make_room()
+                number = next(self._connection_ids)
+                peer = Connection(number, address, peer_label(address), stream=False)
+                with self._lock:
+                    self._connections_total += 1
+                # Told before others can find it, so that it comes before its requests.
+                self.emit(telling.opened(self.server, peer))
+                self.table.add(peer)
+            return peer
+
+    def _make_room(self) -> None:
         limit = self.limits.max_connections
         while limit is not None and len(self.table) >= limit:
             quietest = self.table.quietest_peer()
             if quietest is None:
                 break
             self._forget(quietest, "idle")
-        peer = Connection(next(self._connection_ids), address, peer_label(address), stream=False)
-        self._enter(peer)
-        return peer
 
     def _sent_to(self, address: Any, data: bytes) -> None:
         record = getattr(self._here, "record", None)
@@ -102,7 +141,7 @@ class DatagramObserver(Observer):
             records = [record for _, record in self._answering.values()]
         now_ns = time.monotonic_ns()
         for record in records:
-            self._tell(record, now_ns)
+            self._look_at(record, now_ns)
 
     def abandon(self) -> int:
         """Also the datagrams whose handlers do not end."""

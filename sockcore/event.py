@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sockcore.conversation import Conversation
+from sockcore.limits import Limits
 from sockcore.messages import MessageRequestHandler
 from sockcore.pool import PoolMixIn
 
@@ -42,6 +43,13 @@ class EventMixIn(PoolMixIn):
     _takes_listener = False
     _parked_for_s = None
     _conversations: _Conversations | None = None
+
+    def _obey(self, limits: Limits) -> None:
+        super()._obey(limits)  # type: ignore[misc]  # that of TCPServer
+        if limits.send_timeout_s is None:
+            vars(self).pop("send_timeout", None)
+        else:
+            self.send_timeout = limits.send_timeout_s
 
     def serve_forever(self, poll_interval: float | None = 0.5) -> None:
         conversations = self._conversations = _Conversations(self)
@@ -114,7 +122,8 @@ class _Conversations:
             self._step(conversation, conversation.meet)
         else:
             conversation.is_shaken = False
-            self.wake_at(conversation, time.monotonic() + self._server.handshake_timeout)
+            if (timeout_s := self._server.handshake_timeout) is not None:
+                self.wake_at(conversation, time.monotonic() + timeout_s)
 
     def meet(self, conversation: Conversation) -> MessageRequestHandler | None:
         """Have its handler made. Returns: None when finish_request() made none."""
@@ -175,9 +184,7 @@ class _Conversations:
     def call_soon(self, conversation: Conversation, data: bytes) -> None:
         """Thread: any."""
         self._posted.append((conversation, data))
-        loop = self._server._loop
-        if loop is not None:
-            loop.wake()
+        self._server._wake_loop()
 
     def wake_at(self, conversation: Conversation, when: float) -> None:
         conversation.due = when

@@ -25,6 +25,7 @@ __all__ = [
     "ConnectionRefused",
     "Event",
     "EventSink",
+    "HandlerOverdue",
     "Outcome",
     "RequestFinished",
     "RequestProgressed",
@@ -34,12 +35,15 @@ __all__ = [
 
 #: How a request ended. `open`: not yet. `error`: the handler raised. `reset`: the client broke
 #: the connection off and the handler fell over that. `disconnected`: somebody cut it by hand.
-#: `idle`: cut by the idle limit. `stopped`: its server stopped. `handshake`: TLS did not come
-#: about, so there was nothing to answer.
-Outcome = Literal["open", "ok", "error", "reset", "disconnected", "idle", "stopped", "handshake"]
+#: `idle`: cut by the idle limit. `unread`: the client did not read what it was sent. `stopped`:
+#: its server stopped. `handshake`: TLS did not come about, so there was nothing to answer.
+Outcome = Literal[
+    "open", "ok", "error", "reset", "disconnected", "idle", "unread", "stopped", "handshake"
+]
 
 #: Who ended it. `handler`: our side was done first. `panel`: cut by hand (`disconnect()`).
-ClosedBy = Literal["client", "handler", "panel", "idle", "stop"]
+#: `unread`: the send limit.
+ClosedBy = Literal["client", "handler", "panel", "idle", "unread", "stop"]
 
 
 class Chunk(NamedTuple):
@@ -118,7 +122,7 @@ class ConnectionClosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionRefused:
-    """Closed at once, before any handler: the server was at its limit of connections."""
+    """Closed at once, before any handler: the server was at a limit of its own."""
 
     server: str
     peer: str
@@ -143,6 +147,23 @@ class RequestProgressed:
     received: Bytes
     sent: Bytes
     chunks: tuple[Chunk, ...]
+    truncated: bool = False  # a datagram that was longer than max_packet_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerOverdue:
+    """A handler has neither read nor written for `busy_s` seconds, which is longer than it may.
+
+    Told once for each request. It goes on undisturbed.
+    """
+
+    server: str
+    run_id: str
+    request_id: int
+    connection_id: int
+    peer: str
+    at_us: int
+    busy_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +187,7 @@ class RequestFinished:
     outcome: Outcome
     closed_by: ClosedBy
     error: str | None = None
+    truncated: bool = False  # a datagram that was longer than max_packet_size
 
 
 Event = (
@@ -177,6 +199,7 @@ Event = (
     | ConnectionClosed
     | ConnectionRefused
     | RequestProgressed
+    | HandlerOverdue
     | RequestFinished
 )
 

@@ -8,7 +8,6 @@ Knows processes. Knows nothing of how a server accepts.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,6 +20,9 @@ else:
     _Server = object
 
 __all__ = ["ForkingMixIn"]
+
+_close = socket.SocketType.close
+_SOL_SOCKET, _SO_ACCEPTCONN = int(socket.SOL_SOCKET), int(socket.SO_ACCEPTCONN)
 
 
 class ForkingMixIn(_Server):
@@ -139,10 +141,12 @@ class ForkingMixIn(_Server):
             self._loop = None
         listener = getattr(self, "socket", None)
         if isinstance(listener, socket.socket) and listener is not request:
-            # Not that of datagrams, by which answers leave.
-            with contextlib.suppress(OSError):
-                if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    listener.close()
+            try:
+                # Not that of datagrams, by which answers leave.
+                if listener.getsockopt(_SOL_SOCKET, _SO_ACCEPTCONN):
+                    _close(listener)
+            except OSError:
+                pass  # closed already
 
     def server_close(self) -> None:
         super().server_close()

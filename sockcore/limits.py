@@ -1,4 +1,4 @@
-"""What one server may use, as numbers. Enforced by `connections.py` and `background.py`."""
+"""What one server may use, as numbers. Enforced by the observers and the server itself."""
 
 from __future__ import annotations
 
@@ -15,8 +15,24 @@ class Limits:
     #: For datagrams: peers remembered; the one silent longest is forgotten for the next.
     max_connections: int | None = None
 
+    #: The same for each IP address; an IPv4 client of a dual-stack server counts by its IPv4
+    #: address. Only for TCP: local clients have no address, and a datagram's may be forged.
+    max_connections_per_address: int | None = None
+
     #: Seconds without a byte either way until a stream is cut or a datagram peer forgotten.
     idle_timeout_s: float | None = None
+
+    #: Seconds in which a client that is being sent something takes nothing of it, until it is
+    #: cut; of a local datagram, until sending it fails. None: an event server keeps that of its
+    #: class, `send_timeout`.
+    send_timeout_s: float | None = None
+
+    #: Seconds a client has to agree on TLS, all in all.
+    handshake_timeout_s: float | None = 5.0
+
+    #: Seconds a handler may neither read nor write (of a datagram: may take) until that is told
+    #: of. Nothing is done to it: a thread cannot be ended from outside.
+    handler_timeout_s: float | None = None
 
     #: Bytes kept of each direction of a request; the rest is counted and digested.
     #: 64 KiB holds nearly every message of line, telemetry and control protocols whole.

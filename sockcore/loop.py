@@ -71,8 +71,8 @@ class Waker:
 
     def close_copy(self) -> None:
         """In a forked child: the lock may be held by a thread that is not there."""
-        self._reader.close()
-        self._writer.close()
+        _close(self._reader)
+        _close(self._writer)
 
 
 class _SelectPoll:
@@ -95,6 +95,7 @@ class _SelectPoll:
 _READ = getattr(select, "POLLIN", 1)
 _GONE = getattr(select, "POLLNVAL", 0)
 _LOST = -1
+_close = socket.SocketType.close
 
 
 class Loop:

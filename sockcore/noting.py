@@ -6,6 +6,7 @@ Knows tapes, and the one call made back when it is over (`ended`). Knows nothing
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,6 +24,16 @@ __all__ = ["PEER_GONE", "Noting"]
 PEER_GONE = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
 
 
+_PEEK = int(socket.MSG_PEEK)  # that of the stdlib is an enum, whose & is slow
+
+#: Bytes of one send() to a local peer, so that one that reads slowly is seen to read: the kernel
+#: does not tell.
+_LOCAL_STEP_BYTES = 64 * 1024
+
+_family = socket.SocketType.family.__get__  # the property makes an enum member at each look
+_LOCAL = getattr(socket, "AF_UNIX", -1)
+
+
 class Noting(_Socket):
     """Mix-in for a class of sockets: notes on `tape` what its methods read and write."""
 
@@ -34,85 +45,107 @@ class Noting(_Socket):
     ended: Callable[[], None] | None  # called once, when the descriptor is really closed
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        tape = self.tape
+        tape.reading = True
         try:
             data = super().recv(bufsize, flags)
-        except self.gone:
-            self.tape.peer_ended = True
+            self._received(data, bufsize, flags)
+        except OSError as error:
+            self._in_vain(error)
             raise
-        if not flags & socket.MSG_PEEK:
-            self._received(data, bufsize)
+        finally:
+            tape.reading = False
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        tape = self.tape
+        tape.reading = True
         try:
             size = super().recv_into(buffer, nbytes, flags)
-        except self.gone:
-            self.tape.peer_ended = True
+            if size and not flags:
+                tape.note(True, memoryview(buffer).cast("B")[:size])
+            else:
+                view = memoryview(buffer).cast("B")
+                self._received(view[:size], view.nbytes, flags)
+        except OSError as error:
+            self._in_vain(error)
             raise
-        if flags and flags & socket.MSG_PEEK:
-            return size
-        if size:
-            self.tape.note(True, memoryview(buffer).cast("B")[:size])
-        elif memoryview(buffer).nbytes:
-            self.tape.peer_ended = True
+        finally:
+            tape.reading = False
         return size
 
     def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        tape = self.tape
+        tape.reading = True
         try:
             data, address = super().recvfrom(bufsize, flags)
-        except self.gone:
-            self.tape.peer_ended = True
+            self._received(data, bufsize, flags)
+        except OSError as error:
+            self._in_vain(error)
             raise
-        if not flags & socket.MSG_PEEK:
-            self._received(data, bufsize)
+        finally:
+            tape.reading = False
         return data, address
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        tape = self.tape
+        tape.reading = True
         try:
             size, address = super().recvfrom_into(buffer, nbytes, flags)
-        except self.gone:
-            self.tape.peer_ended = True
-            raise
-        if not flags & socket.MSG_PEEK:
             view = memoryview(buffer).cast("B")
-            self._received(view[:size], len(view))
+            self._received(view[:size], view.nbytes, flags)
+        except OSError as error:
+            self._in_vain(error)
+            raise
+        finally:
+            tape.reading = False
         return size, address
 
     def recvmsg(
         self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+        tape = self.tape
+        tape.reading = True
         try:
             message = super().recvmsg(bufsize, ancbufsize, flags)
-        except self.gone:
-            self.tape.peer_ended = True
+            self._received(message[0], bufsize, flags)
+        except OSError as error:
+            self._in_vain(error)
             raise
-        if not flags & socket.MSG_PEEK:
-            self._received(message[0], bufsize)
+        finally:
+            tape.reading = False
         return message
 
     def recvmsg_into(
         self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
         views = [memoryview(buffer).cast("B") for buffer in buffers]
+        tape = self.tape
+        tape.reading = True
         try:
             message = super().recvmsg_into(views, ancbufsize, flags)
-        except self.gone:
-            self.tape.peer_ended = True
+            self._received(b"".join(views)[: message[0]], sum(map(len, views)), flags)
+        except OSError as error:
+            self._in_vain(error)
             raise
-        if not flags & socket.MSG_PEEK:
-            self._received(b"".join(views)[: message[0]], sum(map(len, views)))
+        finally:
+            tape.reading = False
         return message
 
     def send(self, data: Any, flags: int = 0, /) -> int:
+        tape = self.tape
+        tape.writing = True
         try:
             sent = super().send(data, flags)
-        except self.gone:
-            self.tape.peer_ended = True
+            if type(data) is bytes and sent == len(data):
+                tape.note(False, data)
+            else:
+                tape.note(False, memoryview(data).cast("B")[:sent])
+        except OSError as error:
+            self._in_vain(error)
             raise
-        if type(data) is bytes and sent == len(data):
-            self.tape.note(False, data)
-        else:
-            self.tape.note(False, memoryview(data).cast("B")[:sent])
+        finally:
+            tape.writing = False
         return sent
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
@@ -120,24 +153,33 @@ class Noting(_Socket):
         timeout = self.gettimeout()
         # Without a timeout, none to pass; non-blocking, send itself says that it would block.
         deadline = time.monotonic() + timeout if timeout else None
-        sent = self.send(data, flags)
-        if type(data) is bytes and sent == len(data):
-            return
+        step = _LOCAL_STEP_BYTES if _family(self) == _LOCAL else sys.maxsize
+        sent = -1
+        if type(data) is bytes and len(data) <= step:
+            sent = self.send(data, flags)
+            if sent == len(data):
+                return
         with memoryview(data) as given, given.cast("B") as view:
+            if sent < 0:
+                sent = self.send(view[:step], flags)
             while sent < len(view):
                 # The limit is on the whole call, as in the stdlib.
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError("timed out")
-                sent += self.send(view[sent:], flags)
+                sent += self.send(view[sent : sent + step], flags)
 
     def sendmsg(self, buffers: Iterable[Any], *args: Any) -> int:
         parts = [memoryview(buffer).cast("B") for buffer in buffers]
+        tape = self.tape
+        tape.writing = True
         try:
             sent = super().sendmsg(parts, *args)
-        except self.gone:
-            self.tape.peer_ended = True
+            tape.note(False, b"".join(parts)[:sent])
+        except OSError as error:
+            self._in_vain(error)
             raise
-        self.tape.note(False, b"".join(parts)[:sent])
+        finally:
+            tape.writing = False
         return sent
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
@@ -149,10 +191,19 @@ class Noting(_Socket):
         super()._real_close(*args)  # type: ignore[misc]
         self._tell_ended()
 
-    def _received(self, data: bytes | memoryview, asked: int) -> None:
-        if data:
+    def _received(self, data: bytes | memoryview, asked: int, flags: int = 0) -> None:
+        if flags & _PEEK:
+            self.tape.away_ns = time.monotonic_ns()
+        elif data:
             self.tape.note(True, data)
-        elif asked:
+        else:
+            self.tape.away_ns = time.monotonic_ns()
+            self.tape.peer_ended |= bool(asked)
+
+    def _in_vain(self, error: OSError) -> None:
+        """A call ended without bytes."""
+        self.tape.away_ns = time.monotonic_ns()
+        if isinstance(error, self.gone):
             self.tape.peer_ended = True
 
     def _tell_ended(self) -> None:

@@ -6,18 +6,26 @@ Knows tapes and the two calls it makes back (`ended`, `sent_to`). Knows nothing 
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import struct
 import sys
+import time
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, Self, TypeVar
 
+from sockcore.errors import SendBufferFull
+from sockcore.kernel import dropped_datagrams
 from sockcore.noting import Noting
 from sockcore.tape import Tape
 
 __all__ = ["ObservedDatagramSocket", "ObservedSocket", "adopt"]
 
 S = TypeVar("S", bound=socket.socket)
+
+#: Microseconds of one try to send a datagram to a local peer that does not read.
+_SEND_STEP_US = 100_000
 
 
 class ObservedSocket(Noting, socket.socket):
@@ -54,15 +62,49 @@ class ObservedSocket(Noting, socket.socket):
 class ObservedDatagramSocket(socket.socket):
     """The one socket of a datagram server: tells where each datagram goes."""
 
-    __slots__ = ("sent_to",)
+    __slots__ = ("_dropped", "_send_timeout", "sent_to")
 
     sent_to: Callable[[Any, bytes], None]  # (address, data)
+    _send_timeout: Callable[[], float | None]  # seconds, now
+    _dropped: int
 
     def sendto(self, data: Any, *args: Any) -> int:
-        """`sendto(data, address)` or `sendto(data, flags, address)`."""
-        sent = super().sendto(data, *args)
+        """`sendto(data, address)` or `sendto(data, flags, address)`.
+
+        Raises: SendBufferFull when a local peer that reads nothing had the time it may take.
+        """
+        try:
+            sent = super().sendto(data, *args)
+        except BlockingIOError:
+            if not self._may_wait(args[0] if len(args) > 1 else 0):
+                raise
+            sent = self._in_time(super().sendto, data, *args)
         self.sent_to(args[-1], bytes(data))
         return sent
+
+    def _may_wait(self, flags: int) -> bool:
+        return self.gettimeout() is None and not flags & getattr(socket, "MSG_DONTWAIT", 0)
+
+    def _in_time(self, call: Callable[..., int], *args: Any) -> int:
+        """Try on, one step of waiting after another."""
+        began = time.monotonic()
+        while True:
+            limit_s = self._send_timeout()
+            if limit_s is not None and time.monotonic() - began >= limit_s:
+                raise SendBufferFull(f"the peer takes nothing: it was waited for {limit_s} s")
+            with contextlib.suppress(BlockingIOError):
+                return call(*args)
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams that the kernel threw away, also after the end."""
+        if self.fileno() >= 0:
+            self._dropped = max(self._dropped, dropped_datagrams(self))
+        return self._dropped
+
+    def _real_close(self, *args: Any) -> None:
+        _ = self.dropped  # looked at for the last time
+        super()._real_close(*args)  # type: ignore[misc]
 
     def sendmsg(
         self,
@@ -73,15 +115,31 @@ class ObservedDatagramSocket(socket.socket):
         /,
     ) -> int:
         parts = [bytes(buffer) for buffer in buffers]
-        sent = super().sendmsg(parts, ancdata, flags, address)
+        try:
+            sent = super().sendmsg(parts, ancdata, flags, address)
+        except BlockingIOError:
+            if not self._may_wait(flags):
+                raise
+            sent = self._in_time(super().sendmsg, parts, ancdata, flags, address)
         self.sent_to(address, b"".join(parts))
         return sent
 
     @classmethod
-    def over(cls, plain: socket.socket, sent_to: Callable[[Any, bytes], None]) -> Self:
+    def over(
+        cls,
+        plain: socket.socket,
+        sent_to: Callable[[Any, bytes], None],
+        send_timeout: Callable[[], float | None],
+    ) -> Self:
         """Take over `plain`'s descriptor."""
         observed = _take_over(cls, plain)
         observed.sent_to = sent_to
+        observed._send_timeout = send_timeout
+        observed._dropped = 0
+        if hasattr(socket, "SO_SNDTIMEO") and hasattr(socket, "AF_UNIX"):
+            # Local peers may keep it waiting for ever; how long is looked at each time.
+            wait = struct.pack("@ll", 0, _SEND_STEP_US)
+            observed.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
         return observed
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import ssl
+import time
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from sockcore.noting import PEER_GONE, Noting
@@ -47,6 +48,7 @@ class NotingTLS(_TLSSocket):
     certificate: str | None  # the subject of the peer's
 
     def do_handshake(self, block: bool = False) -> None:
+        self.tape.reading = True  # a client that is waited for; no fault of the handler
         try:
             super().do_handshake(block)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -56,20 +58,26 @@ class NotingTLS(_TLSSocket):
             if isinstance(self.record, _Record):
                 self.record.fail_handshake(handshake_failure(error))
             raise
+        finally:
+            self.tape.reading = False
+            self.tape.away_ns = time.monotonic_ns()
         self.tls = describe(self)
         self.certificate = peer_certificate_subject(self)
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002  (the stdlib's name)
+        self.tape.reading = True
         try:
             got: Any = super().read(len, buffer)
-        except self.gone:
-            self.tape.peer_ended = True
+            if buffer is None:
+                self._received(got, len)
+            else:
+                view = memoryview(buffer).cast("B")
+                self._received(view[:got], view.nbytes)
+        except OSError as error:
+            self._in_vain(error)
             raise
-        if buffer is None:
-            self._received(got, len)
-        else:
-            view = memoryview(buffer).cast("B")
-            self._received(view[:got], view.nbytes)
+        finally:
+            self.tape.reading = False
         return got
 
     def write(self, data: Any) -> int:

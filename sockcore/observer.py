@@ -9,25 +9,21 @@ from __future__ import annotations
 import itertools
 import logging
 import socket
+import sys
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 
-from sockcore.connections import Connection, ConnectionInfo, ConnectionTable, Request
-from sockcore.events import (
-    ClosedBy,
-    ConnectionClosed,
-    ConnectionOpened,
-    ConnectionRefused,
-    Event,
-    EventSink,
-    RequestFinished,
-    RequestProgressed,
-)
+from sockcore import telling
+from sockcore.connections import Connection, ConnectionInfo, Request
+from sockcore.events import ClosedBy, ConnectionRefused, Event, EventSink, RequestFinished
+from sockcore.failures import Tracebacks
 from sockcore.limits import Limits
+from sockcore.table import ConnectionTable
+from sockcore.telling import now_us
+from sockcore.totals import Totals
 
-__all__ = ["Observer", "Totals", "now_us"]
+__all__ = ["Observer"]
 
 log = logging.getLogger("sockcore")
 
@@ -36,24 +32,6 @@ log = logging.getLogger("sockcore")
 _TELL_SMALL_NS = 200_000_000
 _TELL_LARGE_NS = 1_000_000_000
 _SMALL_BYTES = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """Counts of one run, what is still open included."""
-
-    connections: int = 0
-    connections_total: int = 0
-    requests_total: int = 0
-    errors_total: int = 0
-    refused_total: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-
-
-def now_us() -> int:
-    """UTC microseconds since the epoch."""
-    return time.time_ns() // 1000
 
 
 class Observer:
@@ -69,6 +47,7 @@ class Observer:
         self.table = ConnectionTable()
         self._sink = sink
         self._sink_failed = False
+        self._tracebacks = Tracebacks()
         self._connection_ids = itertools.count(1)
         self._request_ids = itertools.count(1)
         self._lock = threading.Lock()  # guards all that follows
@@ -78,6 +57,7 @@ class Observer:
         self._requests_total = 0
         self._errors_total = 0
         self._refused_total = 0
+        self._overdue_total = 0  # touched by tick() alone
         self._bytes_in = 0
         self._bytes_out = 0
 
@@ -92,15 +72,19 @@ class Observer:
         record = self.record_of(request)
         if record is not None:
             record.connection.thread = threading.current_thread().name
+            record.begun_ns = time.monotonic_ns()
 
-    def no_longer_answering(self) -> None:
+    def no_longer_answering(self, request: Any) -> None:
         """The calling thread has left the handler."""
+        record = self.record_of(request)
+        if record is not None:
+            record.begun_ns = None
 
     def failed(self, request: Any) -> None:
         """The exception being handled is how `request` ended."""
-        record = self.record_of(request)
-        if record is not None:
-            record.fail()
+        record, error = self.record_of(request), sys.exc_info()[1]
+        if record is not None and error is not None:
+            record.fail(error, self._tracebacks)
 
     def stopping(self, request: Any) -> None:
         """The server stops before a handler got `request`."""
@@ -137,32 +121,11 @@ class Observer:
 
     # -- opening and ending ---------------------------------------------------------------
 
-    def _enter(self, connection: Connection) -> None:
-        self.table.add(connection)
-        with self._lock:
-            self._connections_total += 1
-        self.emit(
-            ConnectionOpened(
-                server=self.server,
-                connection_id=connection.id,
-                peer=connection.peer,
-                at_us=connection.opened_us,
-            )
-        )
-
     def _forget(self, connection: Connection, closed_by: ClosedBy) -> None:
         if not self.table.remove(connection):
             return
         connection.request = connection.sock = None
-        self.emit(
-            ConnectionClosed(
-                server=self.server,
-                connection_id=connection.id,
-                peer=connection.peer,
-                at_us=now_us(),
-                closed_by=closed_by,
-            )
-        )
+        self.emit(telling.closed(self.server, connection, closed_by))
 
     def _finish(self, request: Request) -> None:
         with request.lock:
@@ -176,28 +139,14 @@ class Observer:
 
     def _ending(self, request: Request) -> RequestFinished:
         outcome, closed_by = request.verdict()
-        received, sent, chunks = request.tape.snapshot(digest=True)
+        ending = telling.finished(self.server, self.run_id, request, outcome, closed_by)
         with self._lock:
             request.finished = True
             self._errors_total += outcome == "error"
             if request.connection.stream:  # until now they were counted as still open
-                self._bytes_in += received.total
-                self._bytes_out += sent.total
-        return RequestFinished(
-            server=self.server,
-            run_id=self.run_id,
-            request_id=request.id,
-            connection_id=request.connection.id,
-            peer=request.connection.peer,
-            started_us=request.started_us,
-            duration_us=(time.monotonic_ns() - request.tape.began_ns) // 1000,
-            received=received,
-            sent=sent,
-            chunks=chunks,
-            outcome=outcome,
-            closed_by=closed_by,
-            error=request.error if outcome in ("error", "handshake") else None,
-        )
+                self._bytes_in += ending.received.total
+                self._bytes_out += ending.sent.total
+        return ending
 
     # -- asked and told from outside ------------------------------------------------------
 
@@ -218,6 +167,7 @@ class Observer:
                 refused_total=self._refused_total,
                 bytes_in=self._bytes_in + sum(tape.bytes_in for tape in tapes),
                 bytes_out=self._bytes_out + sum(tape.bytes_out for tape in tapes),
+                overdue_total=self._overdue_total,
             )
 
     def disconnect(self, connection_id: int) -> bool:
@@ -232,17 +182,29 @@ class Observer:
         return True
 
     def tick(self) -> None:
-        """Tell of open requests and end what is silent too long.
+        """Tell of open requests and end what is silent or stuck for too long.
 
         Call it a few times a second, from one thread.
         """
         now_ns = time.monotonic_ns()
-        idle_s = self.limits.idle_timeout_s
         for connection in self.table.all():
-            if idle_s and connection.silent_ns(now_ns) > idle_s * 1e9:
-                self._cut(connection, "idle")
-            elif connection.request is not None:
-                self._tell(connection.request, now_ns)
+            request = connection.request
+            by = self._over_limit(connection, request, now_ns)
+            if by is not None:
+                self._cut(connection, by)
+            elif request is not None:
+                self._look_at(request, now_ns)
+
+    def _over_limit(
+        self, connection: Connection, request: Request | None, now_ns: int
+    ) -> ClosedBy | None:
+        if connection.is_cut:
+            return request.ended_by if request is not None else None
+        limits = self.limits
+        send_s, idle_s = limits.send_timeout_s, limits.idle_timeout_s
+        if request and send_s is not None and request.unread_ns(now_ns) > send_s * 1e9:
+            return "unread"
+        return "idle" if idle_s and connection.silent_ns(now_ns) > idle_s * 1e9 else None
 
     def _cut(self, connection: Connection, by: ClosedBy) -> None:
         request = connection.request
@@ -251,7 +213,21 @@ class Observer:
             return
         if request.ended_by is None:
             request.ended_by = by
-        connection.shut(socket.SHUT_RDWR)
+        connection.cut()
+
+    def _look_at(self, request: Request, now_ns: int) -> None:
+        """Tell of an open request what there is to tell."""
+        self._tell(request, now_ns)
+        limit_s = self.limits.handler_timeout_s
+        if limit_s is None or request.overdue:
+            return
+        away_s = request.away_ns(now_ns) / 1e9
+        if away_s > limit_s:
+            request.overdue = True
+            self._overdue_total += 1
+            told = "%s: the handler of request %d (%s) has been busy for %.1f s"
+            log.warning(told, self.server, request.id, request.connection.peer, away_s)
+            self.emit(telling.overdue(self.server, self.run_id, request, away_s))
 
     def _tell(self, request: Request, now_ns: int) -> None:
         tape = request.tape
@@ -264,21 +240,7 @@ class Observer:
             if request.finished:
                 return
             request.told_notes, request.told_ns = tape.notes, now_ns
-            received, sent, chunks = tape.snapshot(digest=False)
-            self.emit(
-                RequestProgressed(
-                    server=self.server,
-                    run_id=self.run_id,
-                    request_id=request.id,
-                    connection_id=request.connection.id,
-                    peer=request.connection.peer,
-                    started_us=request.started_us,
-                    duration_us=(now_ns - tape.began_ns) // 1000,
-                    received=received,
-                    sent=sent,
-                    chunks=chunks,
-                )
-            )
+            self.emit(telling.progressed(self.server, self.run_id, request, now_ns))
 
     # -- stopping -------------------------------------------------------------------------
 

@@ -27,6 +27,9 @@ log = logging.getLogger("sockcore")
 #: Threads kept when there is nothing to do; the others end when one wait was in vain.
 _KEPT_THREADS = 2
 
+#: Seconds that idle threads are waited for at the end; they need next to none.
+_IDLE_LEAVE_S = 0.5
+
 
 class PoolMixIn(ThreadingMixIn):
     """Mix-in to answer each request in one of at most `max_threads` reused threads.
@@ -71,10 +74,12 @@ class PoolMixIn(ThreadingMixIn):
         pool = self._pool
         if pool is None:
             super().process_request(request, client_address)
-        elif not pool.is_one_of_us():
-            pool.put(request, client_address)
-        elif not (pool.is_tight and self._waits_for_peer and pool.park(request, client_address)):
+        elif pool.is_tight and self._waits_for_peer and pool.park(request, client_address):
+            return
+        elif pool.is_one_of_us():
             self.process_request_thread(request, client_address)
+        else:
+            pool.put(request, client_address)
 
     def server_close(self) -> None:
         if self._pool is not None:
@@ -95,7 +100,9 @@ class _Pool:
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        self._lock = threading.Lock()  # guards the counts and `_closed`
+        self._lock = threading.Lock()  # guards the counts, `_closed` and `_left`
+        self._changed = threading.Condition(self._lock)
+        self._left: list[threading.Thread] = []
         self._threads = 0
         self._idle = 0
         self._closed = False
@@ -134,9 +141,13 @@ class _Pool:
             self._server._wait_no_more_for(self.lot.fileno())
             for request in self.lot.close():
                 self._server._drop(request)
-        with self._lock:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._idle, _IDLE_LEAVE_S)
             self._closed = True
             nobody_left = not self._threads
+            left = self._left
+        for thread in left:  # which have nothing more to do
+            thread.join()
         if nobody_left:
             self._clear()
 
@@ -198,7 +209,7 @@ class _Pool:
                     log.error("no thread beside %d: %s; told once", self._threads, error)
         if self._server._takes_listener and not self._server._accepts:
             self._server._accepts = True
-            self._server._loop.wake()
+            self._server._wake_loop()
 
     def _add_thread(self) -> None:
         server = self._server
@@ -215,7 +226,7 @@ class _Pool:
             thread.start()
         except BaseException:
             server._threads.discard(thread)
-            self._ended(wait)
+            self._ended(wait, ran=False)
             raise
 
     def _work(self, wait: SharedWait) -> None:
@@ -226,7 +237,7 @@ class _Pool:
                 pass
         finally:
             self._idents.discard(ident)
-            self._ended(wait)
+            self._ended(wait, ran=True)
             if not self._idle:  # this one may have been ended by its handler
                 self._grow()
 
@@ -275,11 +286,14 @@ class _Pool:
         if self._server._accepts and self._server._takes_listener:
             self._server._accepts = False
 
-    def _ended(self, wait: SharedWait) -> None:
+    def _ended(self, wait: SharedWait, *, ran: bool) -> None:
         wait.close()
-        with self._lock:
+        with self._changed:
             self._threads -= 1
             self._idle -= 1
             last = self._closed and not self._threads
+            if ran and self._leave.is_set() and not self._closed:
+                self._left.append(threading.current_thread())
+            self._changed.notify_all()
         if last:
             self._clear()

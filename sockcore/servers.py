@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 
 from sockcore.pool import PoolMixIn
@@ -41,6 +42,15 @@ if hasattr(os, "fork"):
     __all__ += ["ForkingTCPServer", "ForkingUDPServer"]
 
 
+if hasattr(select, "epoll"):
+    from sockcore.event import EventMixIn
+
+    class EventTCPServer(EventMixIn, TCPServer):
+        """Connections on one loop."""
+
+    __all__ += ["EventTCPServer"]
+
+
 if hasattr(socket, "AF_UNIX"):
     from sockcore.tcp import UnixStreamServer
     from sockcore.udp import UnixDatagramServer
@@ -73,3 +83,10 @@ if hasattr(socket, "AF_UNIX"):
             """A process for each local datagram."""
 
         __all__ += ["ForkingUnixDatagramServer", "ForkingUnixStreamServer"]
+
+    if hasattr(select, "epoll"):
+
+        class EventUnixStreamServer(EventMixIn, UnixStreamServer):
+            """Local connections on one loop."""
+
+        __all__ += ["EventUnixStreamServer"]

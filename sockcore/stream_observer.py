@@ -5,14 +5,17 @@ from __future__ import annotations
 import socket
 import weakref
 from collections import deque
-from typing import Any
+from typing import Any, NoReturn
 
-from sockcore.connections import Connection, Request, peer_label
+from sockcore import telling
+from sockcore.connections import Connection, Request
 from sockcore.events import ConnectionRefused, EventSink
 from sockcore.limits import Limits
 from sockcore.observe import ObservedSocket, adopt
-from sockcore.observer import Observer, now_us
+from sockcore.observer import Observer
+from sockcore.peers import peer_label
 from sockcore.tape import Tape
+from sockcore.telling import now_us
 
 __all__ = ["ConnectionLimitReached", "StreamObserver"]
 
@@ -34,13 +37,9 @@ class StreamObserver(Observer):
         """Enter a connection that was just accepted.
 
         Raises: ConnectionLimitReached, having closed it, when the server is full.
-        Thread: the one that accepts.
+        Thread: those that accept.
         """
         peer = peer_label(address, sock)
-        limit = self.limits.max_connections
-        if limit is not None and len(self.table) >= limit:
-            sock.close()
-            self._refuse(peer, f"the limit of {limit} connections is reached")
         connection = Connection(next(self._connection_ids), address, peer, stream=True)
         request = Request(next(self._request_ids), connection, Tape(self.limits))
         connection.request = request
@@ -48,9 +47,13 @@ class StreamObserver(Observer):
         # A socket that is dropped without close() must not stay in the table for ever.
         connection.sock = weakref.ref(observed, lambda _: self._dropped.append(request))
         with self._lock:
+            self._connections_total += 1
             self._requests_total += 1
             self._untold.add(request)
-        self._enter(connection)
+        refused = self.table.admit(connection, self.limits)
+        if refused is not None:
+            self._turn_away(observed, request, refused)
+        self.emit(telling.opened(self.server, connection))
         return observed
 
     def handshake_failed(self, request: Any, why: str) -> None:
@@ -59,9 +62,15 @@ class StreamObserver(Observer):
         if record is not None:
             record.fail_handshake(why)
 
-    def _refuse(self, peer: str, reason: str) -> None:
+    def _turn_away(self, observed: ObservedSocket, request: Request, reason: str) -> NoReturn:
+        observed.ended = request.connection.sock = None
+        observed.close()
         with self._lock:
+            self._untold.discard(request)
+            self._connections_total -= 1
+            self._requests_total -= 1
             self._refused_total += 1
+        peer = request.connection.peer
         self.emit(ConnectionRefused(server=self.server, peer=peer, at_us=now_us(), reason=reason))
         raise ConnectionLimitReached(reason)
 

@@ -80,10 +80,13 @@ class Tape:
         "_pile",
         "_received",
         "_sent",
+        "away_ns",
         "began_ns",
         "last_ns",
         "notes",
         "peer_ended",
+        "reading",
+        "writing",
     )
 
     def __init__(self, limits: Limits) -> None:
@@ -94,7 +97,9 @@ class Tape:
         self._received = _Direction()
         self._sent = _Direction()
         self._last = b""  # how the latest chunk received begins
-        self.began_ns = self.last_ns = time.monotonic_ns()
+        self.began_ns = self.last_ns = self.away_ns = time.monotonic_ns()
+        self.reading = self.writing = False  # whether a call of it is under way
+        # away_ns: when such a call was last over, with bytes or without
         self.notes = 0  # how many times bytes crossed; changes whenever they do
         self.peer_ended = False  # the peer said it is done: end of file, or reset
 
@@ -112,7 +117,7 @@ class Tape:
         """`data` crossed just now."""
         if not data:
             return
-        self.last_ns = now = time.monotonic_ns()
+        self.last_ns = self.away_ns = now = time.monotonic_ns()
         self.notes += 1
         pile = self._pile
         pile.append((inbound, now, data if type(data) is bytes else bytes(data)))

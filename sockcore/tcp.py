@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sockcore.base import BaseServer
+from sockcore.limits import Limits
 from sockcore.observe import ObservedSocket
 from sockcore.stream_observer import StreamObserver
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+    from sockcore.unix_path import UnixPath
 
 __all__ = ["TCPServer"]
 
@@ -40,12 +43,18 @@ class TCPServer(BaseServer):
     request_queue_size = getattr(socket, "SOMAXCONN", 5)
     allow_reuse_address = False
     allow_reuse_port = False
+    #: Of AF_INET6: whether IPv4 clients are served too. None: as the system has it.
+    dual_stack: bool | None = None
+    #: Of AF_UNIX: remove what an earlier one of ours left at the path when it was killed, and the
+    #: path at the end. A file `<path>.lock` beside it shows who lives.
+    reclaim_path = False
     #: The TLS to speak with clients, made by sockcore.tls.server_context(), say. Looked at when a
     #: connection is accepted; hands are shaken where it is answered.
     ssl_context: SSLContext | None = None
-    handshake_timeout = 5.0  # seconds for all of it
+    handshake_timeout: float | None = 5.0  # seconds for all of it
 
     _observer: StreamObserver | None
+    _path: UnixPath | None = None  # what is reclaimed
 
     def __init__(
         self,
@@ -75,14 +84,35 @@ class TCPServer(BaseServer):
             and self.address_family in (socket.AF_INET, socket.AF_INET6)
         ):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        self.socket.bind(self.server_address)
+        if self.dual_stack is not None and self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not self.dual_stack)
+        self._bind()
         self.server_address = self.socket.getsockname()
+
+    def _bind(self) -> None:
+        if not self.reclaim_path or self.address_family != getattr(socket, "AF_UNIX", None):
+            self.socket.bind(self.server_address)
+            return
+        from sockcore.unix_path import UnixPath  # not everywhere
+
+        self._path = UnixPath.claim(self.server_address)
+        self.socket.bind(self.server_address)
+        if self._path is not None:
+            self._path.bound()
+
+    def _obey(self, limits: Limits) -> None:
+        """What the server itself has to see to. Thread: any, also while serving."""
+        self.handshake_timeout = limits.handshake_timeout_s
 
     def server_activate(self) -> None:
         self.socket.listen(self.request_queue_size)
 
     def server_close(self) -> None:
+        if self._path is not None:
+            self._path.leave()
         self.socket.close()
+        if self._path is not None:
+            self._path.release()
 
     def fileno(self) -> int:
         return self.socket.fileno()

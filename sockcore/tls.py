@@ -175,7 +175,7 @@ def wrap(context: ssl.SSLContext, request: socket.socket) -> ssl.SSLSocket:
     return context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
 
 
-def handshake(sock: Any, timeout_s: float) -> None:
+def handshake(sock: Any, timeout_s: float | None) -> None:
     """The whole handshake, within `timeout_s` seconds. The socket's own timeout stays.
 
     Does nothing for a socket that is not TLS, or that has shaken hands already.

@@ -40,11 +40,16 @@ class UDPServer(TCPServer):
 
     def get_request(self) -> tuple[Any, Any]:
         sock = self.socket
-        data, client_address = sock.recvfrom(self.max_packet_size, self._receive_flags)
+        most = self.max_packet_size
+        if self._observer is None:
+            data, client_address = sock.recvfrom(most, self._receive_flags)
+            self._received = True
+            return (data, sock), client_address
+        # A byte more shows that there is more; the handler gets what the stdlib gives it.
+        data, client_address = sock.recvfrom(most + 1, self._receive_flags)
         self._received = True
-        request = (data, sock)
-        if self._observer is not None:
-            self._observer.received(request, client_address)
+        request = (data[:most], sock)
+        self._observer.received(request, client_address, truncated=len(data) > most)
         return request, client_address
 
     def _handle_ready(self) -> None:

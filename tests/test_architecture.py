@@ -17,15 +17,17 @@ MAX_FUNCTION_LINES = 30
 
 #: sockcore, bottom first: each may import those before it.
 SOCKCORE_ORDER = (
-    *("errors", "events", "state", "limits"),
-    *("tape", "noting", "tls", "observe_tls", "observe", "connections", "observer"),
+    *("errors", "events", "state", "limits", "totals", "peers", "kernel", "failures"),
+    *("tape", "noting", "tls", "observe_tls", "observe"),
+    *("connections", "table", "telling", "observer", "unix_path"),
     *("stream_observer", "datagram_observer", "ticker", "loop"),
-    *("base", "tcp", "udp", "threads", "parking", "pool", "children", "forks", "servers"),
+    *("framing", "handlers", "messages", "conversation"),
+    *("base", "tcp", "udp", "threads", "parking", "pool", "event"),
+    *("children", "forks", "servers"),
 )
-#: Beside the order: request handlers need no server, a background server any but the mixins.
+#: Beside the order: a background server needs any but the mixins.
 SOCKCORE_BESIDE = {
-    "handlers": {"errors", "events"},
-    "background": set(SOCKCORE_ORDER) - {"threads", "parking", "pool", "servers"},
+    "background": set(SOCKCORE_ORDER) - {"threads", "parking", "pool", "event", "servers"},
 }
 
 

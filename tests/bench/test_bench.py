@@ -51,7 +51,11 @@ def run(output: Path) -> Run:
 
 def is_there(contender: Contender) -> bool:
     family, name, *options = contender.arguments
-    needs = {"hosted": "HostedServer", "watched": "BackgroundServer", "message": "LineFraming"}
+    needs = {
+        "hosted": "HostedServer",
+        "watched": "BackgroundServer",
+        "message": "MessageRequestHandler",
+    }
     names = [name, *(needs[option] for option in options if option in needs)]
     module = {"stdlib": socketserver, "sockcore": sockcore}[family]
     return all(hasattr(module, name) for name in names)

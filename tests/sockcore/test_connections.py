@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
-from sockcore.connections import Connection, ConnectionTable, Request, peer_label
+from sockcore.connections import Connection, Request
 from sockcore.events import ClosedBy, Outcome
+from sockcore.failures import Tracebacks
 from sockcore.limits import Limits
+from sockcore.peers import peer_label
+from sockcore.table import ConnectionTable
 from sockcore.tape import Tape
 from tests.sockcore.serving import wait_until
 
@@ -222,8 +225,8 @@ def test_the_end_of_a_long_traceback_is_kept() -> None:
     request = Request(1, Connection(1, None, "unnamed", stream=True), Tape(Limits()))
     try:
         raise ValueError("x" * 1_000_000 + " the cause")
-    except ValueError:
-        request.fail()
+    except ValueError as error:
+        request.fail(error, Tracebacks())
     assert request.error is not None
     assert len(request.error) == 16 * 1024
     assert request.error.endswith(" the cause\n")

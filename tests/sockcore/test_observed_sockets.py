@@ -175,7 +175,7 @@ def test_datagram_is_told_with_its_address(send: Sender, peer: socket.socket) ->
     plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     plain.bind(LOOPBACK)
     plain.settimeout(DEADLINE_S)
-    with ObservedDatagramSocket.over(plain, told) as ours:
+    with ObservedDatagramSocket.over(plain, told, lambda: None) as ours:
         assert isinstance(ours, socket.socket)
         assert (plain.fileno(), ours.gettimeout()) == (-1, DEADLINE_S)
         assert send(ours, peer.getsockname()) == 8
@@ -188,7 +188,7 @@ def test_datagram_is_told_with_its_address(send: Sender, peer: socket.socket) ->
 def test_datagram_that_did_not_go_is_not_told(peer: socket.socket) -> None:
     told = Told()
     plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with ObservedDatagramSocket.over(plain, told) as ours:
+    with ObservedDatagramSocket.over(plain, told, lambda: None) as ours:
         with pytest.raises(OSError, match="too long"):
             ours.sendto(bytes(70_000), peer.getsockname())
         assert told.sent == []

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import sockcore
-from sockcore import RequestFinished
+from sockcore import Limits, RequestFinished
 from sockcore.stream_observer import StreamObserver
 from tests.certificates import Certificates
 from tests.sockcore.secure import (
@@ -60,7 +60,9 @@ def test_r28_a_good_handshake_works_beside_100_silent_clients(
     kind: str, certificates: Certificates, socket_dir: Path
 ) -> None:
     with (
-        tls_watched(certificates, socket_dir, kind=kind, handshake_timeout=NEVER_S) as w,
+        tls_watched(
+            certificates, socket_dir, kind=kind, limits=Limits(handshake_timeout_s=NEVER_S)
+        ) as w,
         silent_callers(w.server, 100),
         tls_caller(w.server, certificates.trusting()) as client,
     ):
@@ -75,7 +77,9 @@ def test_r28_silent_clients_are_cut(
 ) -> None:
     assert sockcore.TCPServer.handshake_timeout == 5.0
     with (
-        tls_watched(certificates, socket_dir, kind=kind, handshake_timeout=0.3) as w,
+        tls_watched(
+            certificates, socket_dir, kind=kind, limits=Limits(handshake_timeout_s=0.3)
+        ) as w,
         silent_callers(w.server, 100) as silent,
     ):
         assert [client.recv(1) for client in silent] == [b""] * 100
@@ -94,7 +98,9 @@ def test_r28_the_deadline_is_on_the_whole_handshake(
     """A client that drips never keeps a single read waiting for long."""
     pause = threading.Event()
     with (
-        tls_watched(certificates, socket_dir, kind=kind, handshake_timeout=0.3) as w,
+        tls_watched(
+            certificates, socket_dir, kind=kind, limits=Limits(handshake_timeout_s=0.3)
+        ) as w,
         caller(w.server) as client,
     ):
         with contextlib.suppress(ConnectionError):  # cut while it drips
@@ -110,7 +116,9 @@ def test_serial_server_waits_for_a_silent_client_no_longer_than_the_deadline(
     kind: str, certificates: Certificates, socket_dir: Path
 ) -> None:
     with (
-        tls_watched(certificates, socket_dir, kind=kind, handshake_timeout=0.2) as w,
+        tls_watched(
+            certificates, socket_dir, kind=kind, limits=Limits(handshake_timeout_s=0.2)
+        ) as w,
         silent_callers(w.server, 1),
         tls_caller(w.server, certificates.trusting()) as client,
     ):
@@ -142,7 +150,7 @@ def test_other_protocol_ends_without_a_handler(
 def test_client_that_leaves_during_the_handshake(
     said: bytes, reset: bool, certificates: Certificates, socket_dir: Path
 ) -> None:
-    with tls_watched(certificates, socket_dir, handshake_timeout=NEVER_S) as w:
+    with tls_watched(certificates, socket_dir, limits=Limits(handshake_timeout_s=NEVER_S)) as w:
         with caller(w.server) as client:
             client.sendall(said)
             wait_until(lambda: w.server.connections(), "the connection")
@@ -180,7 +188,7 @@ def test_client_that_is_gone_before_accept(observed: bool, certificates: Certifi
 
 def test_stop_does_not_wait_for_a_handshake(certificates: Certificates, socket_dir: Path) -> None:
     with (
-        tls_watched(certificates, socket_dir, handshake_timeout=NEVER_S) as w,
+        tls_watched(certificates, socket_dir, limits=Limits(handshake_timeout_s=NEVER_S)) as w,
         silent_callers(w.server, 3),
     ):
         wait_until(lambda: len(w.server.connections()) == 3, "the connections")
@@ -190,7 +198,7 @@ def test_stop_does_not_wait_for_a_handshake(certificates: Certificates, socket_d
 
 def test_disconnect_cuts_a_handshake(certificates: Certificates, socket_dir: Path) -> None:
     with (
-        tls_watched(certificates, socket_dir, handshake_timeout=NEVER_S) as w,
+        tls_watched(certificates, socket_dir, limits=Limits(handshake_timeout_s=NEVER_S)) as w,
         silent_callers(w.server, 1) as (client,),
     ):
         wait_until(lambda: w.server.connections(), "the connection")

@@ -28,14 +28,18 @@ NEVER_S = 3600.0
 STREAMS: dict[str, type[sockcore.TCPServer]] = {
     "tcp-single": sockcore.TCPServer,
     "tcp-threading": sockcore.ThreadingTCPServer,
+    "tcp-pool": sockcore.PoolTCPServer,
     "unix-single": sockcore.UnixStreamServer,
     "unix-threading": sockcore.ThreadingUnixStreamServer,
+    "unix-pool": sockcore.PoolUnixStreamServer,
 }
 DATAGRAMS: dict[str, type[sockcore.UDPServer]] = {
     "udp-single": sockcore.UDPServer,
     "udp-threading": sockcore.ThreadingUDPServer,
+    "udp-pool": sockcore.PoolUDPServer,
     "unix-datagram-single": sockcore.UnixDatagramServer,
     "unix-datagram-threading": sockcore.ThreadingUnixDatagramServer,
+    "unix-datagram-pool": sockcore.PoolUnixDatagramServer,
 }
 KINDS: dict[str, type[sockcore.TCPServer]] = {**STREAMS, **DATAGRAMS}
 

@@ -1,0 +1,96 @@
+"""What is told of connections and requests: records made into events.
+
+Knows both. Sends nothing and decides nothing.
+"""
+
+from __future__ import annotations
+
+import time
+
+from sockcore.connections import Connection, Request
+from sockcore.events import (
+    ClosedBy,
+    ConnectionClosed,
+    ConnectionOpened,
+    HandlerOverdue,
+    Outcome,
+    RequestFinished,
+    RequestProgressed,
+)
+
+__all__ = ["closed", "finished", "now_us", "opened", "overdue", "progressed"]
+
+
+def now_us() -> int:
+    """UTC microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def opened(server: str, connection: Connection) -> ConnectionOpened:
+    return ConnectionOpened(
+        server=server,
+        connection_id=connection.id,
+        peer=connection.peer,
+        at_us=connection.opened_us,
+    )
+
+
+def closed(server: str, connection: Connection, by: ClosedBy) -> ConnectionClosed:
+    return ConnectionClosed(
+        server=server,
+        connection_id=connection.id,
+        peer=connection.peer,
+        at_us=now_us(),
+        closed_by=by,
+    )
+
+
+def progressed(server: str, run_id: str, request: Request, now_ns: int) -> RequestProgressed:
+    received, sent, chunks = request.tape.snapshot(digest=False)
+    return RequestProgressed(
+        server=server,
+        run_id=run_id,
+        request_id=request.id,
+        connection_id=request.connection.id,
+        peer=request.connection.peer,
+        started_us=request.started_us,
+        duration_us=(now_ns - request.tape.began_ns) // 1000,
+        received=received,
+        sent=sent,
+        chunks=chunks,
+        truncated=request.truncated,
+    )
+
+
+def finished(
+    server: str, run_id: str, request: Request, outcome: Outcome, closed_by: ClosedBy
+) -> RequestFinished:
+    received, sent, chunks = request.tape.snapshot(digest=True)
+    return RequestFinished(
+        server=server,
+        run_id=run_id,
+        request_id=request.id,
+        connection_id=request.connection.id,
+        peer=request.connection.peer,
+        started_us=request.started_us,
+        duration_us=(time.monotonic_ns() - request.tape.began_ns) // 1000,
+        received=received,
+        sent=sent,
+        chunks=chunks,
+        outcome=outcome,
+        closed_by=closed_by,
+        error=request.error if outcome in ("error", "handshake") else None,
+        truncated=request.truncated,
+    )
+
+
+def overdue(server: str, run_id: str, request: Request, busy_s: float) -> HandlerOverdue:
+    return HandlerOverdue(
+        server=server,
+        run_id=run_id,
+        request_id=request.id,
+        connection_id=request.connection.id,
+        peer=request.connection.peer,
+        at_us=now_us(),
+        busy_s=busy_s,
+    )

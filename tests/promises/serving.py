@@ -1,0 +1,133 @@
+"""Servers in processes of their own, crowds of clients in others, and the models there are.
+
+Belongs here: what the tests of several promises need. Does not know any promise.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from tests.promises.proc import Figures, figures
+from tests.promises.remote import Program
+from tests.waiting import DEADLINE_S, eventually
+
+__all__ = [
+    "CONCURRENT",
+    "Crowd",
+    "Served",
+    "back_to",
+    "client_of",
+    "short_and_full",
+    "tcp",
+]
+
+#: Seconds that a full version may take.
+_FULL_S = 170
+
+#: The models that serve many at one time.
+CONCURRENT = ("threading", "pool", "forking", "event")
+
+_PREFIX = {"single": "", **{model: model.capitalize() for model in CONCURRENT}}
+
+
+def tcp(model: str) -> str:
+    """The name of the TCP server class of a model."""
+    return f"{_PREFIX[model]}TCPServer"
+
+
+def short_and_full(names: str, short: object, full: object) -> pytest.MarkDecorator:
+    """A test in its short version, and in the full one that `make torture` runs."""
+    marks = [pytest.mark.torture, pytest.mark.timeout(_FULL_S)]
+    return pytest.mark.parametrize(
+        names,
+        [
+            pytest.param(*(short if isinstance(short, tuple) else (short,)), id="short"),
+            pytest.param(*(full if isinstance(full, tuple) else (full,)), id="full", marks=marks),
+        ],
+    )
+
+
+class Served(Program):
+    """A server in a process of its own, where a block is entered; it stops when that is left.
+
+    `run` is `bare`, or what watches it: `BackgroundServer`, `HostedServer`.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        handler: str,
+        *,
+        run: str = "BackgroundServer",
+        address: Any = ("127.0.0.1", 0),
+        limits: dict[str, object] | None = None,
+        tls: Iterable[object] = (),
+        **attributes: object,
+    ) -> None:
+        super().__init__(
+            "served",
+            server=server,
+            handler=handler,
+            run=run,
+            address=address,
+            limits=limits or {},
+            tls=[str(file) for file in tls],
+            attributes=attributes,
+        )
+        self.address: Any = None
+
+    def listen(self) -> None:
+        self.address = _place(self.ask("listen"))
+
+    def begin(self, address: Any = None) -> None:
+        self.address = _place(self.ask("begin", address=address))
+
+    def report(self) -> Any:
+        return self.ask("report")
+
+    def __enter__(self) -> Served:
+        try:
+            self.begin()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+
+class Crowd(Program):
+    """Many clients in a process of their own."""
+
+    def __init__(self) -> None:
+        super().__init__("crowd")
+
+
+def _place(address: Any) -> Any:
+    return tuple(address) if isinstance(address, list) else address
+
+
+def client_of(address: Any) -> socket.socket:
+    """A stream connected to the address; every wait on it ends at the deadline."""
+    client = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+    client.settimeout(DEADLINE_S)
+    try:
+        client.connect(address)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def back_to(base: Figures, pid: int, within_s: float, slack: int = 2) -> None:
+    """Wait until a process holds again what it held, give or take `slack`."""
+
+    def is_back() -> bool:
+        now = figures(pid)
+        for name in Figures.__slots__:
+            assert getattr(now, name) <= getattr(base, name) + slack, f"{now}, it was {base}"
+        return True
+
+    eventually(is_back, within_s)
