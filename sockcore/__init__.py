@@ -67,6 +67,7 @@ from sockcore.handlers import (
     StreamRequestHandler,
     _SocketWriter,
 )
+from sockcore.host import HostedServer, Restarts
 from sockcore.limits import Limits
 from sockcore.messages import MessageRequestHandler
 from sockcore.pool import PoolMixIn
@@ -108,6 +109,7 @@ __all__ = [
     "FrameTooLong",
     "Framing",
     "HandlerOverdue",
+    "HostedServer",
     "IdleGapFraming",
     "LengthFraming",
     "Limits",
@@ -119,6 +121,7 @@ __all__ = [
     "PoolUDPServer",
     "RequestFinished",
     "RequestProgressed",
+    "Restarts",
     "SendBufferFull",
     "ServerStarted",
     "ServerState",

@@ -175,7 +175,7 @@ class Loop:
 class SharedWait:
     """What one of several threads waits for; of those that wait for it, the kernel wakes one."""
 
-    longest_s = 10.0
+    longest_s = 4.0
 
     def __init__(self, tickets: int, stop: int, listener: int | None) -> None:
         self._poll = poll = select.epoll()

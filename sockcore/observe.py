@@ -91,7 +91,8 @@ class ObservedDatagramSocket(socket.socket):
         while True:
             limit_s = self._send_timeout()
             if limit_s is not None and time.monotonic() - began >= limit_s:
-                raise SendBufferFull(f"the peer takes nothing: it was waited for {limit_s} s")
+                told = f"the peer takes nothing: it was waited for {limit_s} s"
+                raise SendBufferFull(told) from None
             with contextlib.suppress(BlockingIOError):
                 return call(*args)
 

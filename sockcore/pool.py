@@ -145,8 +145,7 @@ class _Pool:
             self._changed.wait_for(lambda: not self._idle, _IDLE_LEAVE_S)
             self._closed = True
             nobody_left = not self._threads
-            left = self._left
-        for thread in left:  # which have nothing more to do
+        for thread in self._left:  # which have nothing more to do
             thread.join()
         if nobody_left:
             self._clear()
@@ -247,6 +246,9 @@ class _Pool:
         if pause_s:
             self._leave.wait(pause_s)
         events = wait.poll()
+        for fd, _ in events:
+            if fd != self._listener:  # first: what is queued from here on wakes us anew
+                self._tickets.hear_one()
         if self._queue:
             self._answer_queued()
         if self._leave.is_set() or (not events and self._threads > _KEPT_THREADS):
@@ -261,7 +263,6 @@ class _Pool:
         return True
 
     def _answer_queued(self) -> None:
-        self._tickets.hear_one()
         self._begin()
         try:
             while True:

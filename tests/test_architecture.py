@@ -27,6 +27,10 @@ SOCKCORE_ORDER = (
 )
 #: Beside the order: a background server needs any but the mixins.
 SOCKCORE_BESIDE = {
+    "wire": set(SOCKCORE_ORDER),
+    "hosted": {*SOCKCORE_ORDER, "background", "wire"},
+    "host_process": {*SOCKCORE_ORDER, "wire"},
+    "host": {*SOCKCORE_ORDER, "wire", "host_process"},
     "background": set(SOCKCORE_ORDER) - {"threads", "parking", "pool", "event", "servers"},
 }
 
@@ -56,6 +60,7 @@ RULES = {
     "app.handlers": rule(_FACTS),
     "app.store": rule(_FACTS, _SQL),
     "app.services": rule(f"{_FACTS} app.handlers app.store"),
+    "app.services.pem": rule("app.errors", "cryptography"),
     "app.instance": rule("app.errors"),
     "app.demo": rule("app.errors app.settings app.services"),
     "app.deps": rule(f"{_FACTS} app.handlers.registry app.services", "fastapi"),
