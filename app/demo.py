@@ -19,7 +19,7 @@ def define_demo(servers: ServerService, settings: Settings) -> None:
     body = {
         "name": "clock",
         "transport": "tcp",
-        "concurrency": "threading",
+        "concurrency": "pool",
         "handler": "clock",
         "address": {
             "host": _HOST if _HOST in hosts else hosts[0],

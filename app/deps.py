@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.handlers.registry import HandlerRegistry
+from app.services.certificates import Certificates
 from app.services.live import LiveFeed
 from app.services.requests import RequestLog
 from app.services.servers import ServerService
@@ -22,6 +23,7 @@ class Services:
     servers: ServerService
     requests: RequestLog
     handlers: HandlerRegistry
+    certificates: Certificates
     feed: LiveFeed
 
 
@@ -43,6 +45,10 @@ def _handlers(request: Request) -> HandlerRegistry:
     return services(request).handlers
 
 
+def _certificates(request: Request) -> Certificates:
+    return services(request).certificates
+
+
 def _feed(request: Request) -> LiveFeed:
     return services(request).feed
 
@@ -50,4 +56,5 @@ def _feed(request: Request) -> LiveFeed:
 Servers = Annotated[ServerService, Depends(_servers)]
 Requests = Annotated[RequestLog, Depends(_requests)]
 Handlers = Annotated[HandlerRegistry, Depends(_handlers)]
+StoredCertificates = Annotated[Certificates, Depends(_certificates)]
 Feed = Annotated[LiveFeed, Depends(_feed)]

@@ -13,7 +13,9 @@ from typing import Generic, Literal, TypeVar
 from sockcore import ConnectionInfo
 
 Transport = Literal["tcp", "udp", "unix", "unix-datagram"]
-Concurrency = Literal["single", "threading"]
+Concurrency = Literal["single", "threading", "pool", "forking", "event"]
+Isolation = Literal["thread", "process"]
+ClientCertificates = Literal["none", "optional", "required"]
 Wanted = Literal["running", "stopped"]
 State = Literal["stopped", "starting", "running", "stopping", "failed"]
 OptionValue = str | int | float | bool
@@ -21,7 +23,10 @@ OptionValue = str | int | float | bool
 T = TypeVar("T")
 
 TRANSPORTS: tuple[Transport, ...] = ("tcp", "udp", "unix", "unix-datagram")
-CONCURRENCIES: tuple[Concurrency, ...] = ("threading", "single")
+#: The first one is what a definition gets that names none.
+CONCURRENCIES: tuple[Concurrency, ...] = ("pool", "threading", "event", "forking", "single")
+ISOLATIONS: tuple[Isolation, ...] = ("thread", "process")
+CLIENT_CERTIFICATES: tuple[ClientCertificates, ...] = ("none", "optional", "required")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +57,23 @@ class Limits:
     """What one server may use."""
 
     max_connections: int = 1000  # open at one time; the next is refused. UDP: peers remembered
+    max_connections_per_address: int = 0  # the same of one IP address; 0: no limit of its own
     idle_timeout_s: float = 300.0  # seconds without a byte either way; 0: no limit
+    send_timeout_s: float = 30.0  # seconds until a client that reads nothing is cut; 0: no limit
+    handshake_timeout_s: float = 5.0  # seconds a client has to agree on TLS
+    handler_timeout_s: float = 30.0  # seconds until a handler is reported as slow; 0: never
+    max_threads: int = 1000  # pool and event: threads that answer at one time
+    max_queue: int = 1000  # pool and event: accepted, waiting for a thread; the next is refused
     backlog: int = 512  # connections the kernel holds before accept(); capped by somaxconn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How a stream server encrypts. Certificates are named as in the folder of certificates."""
+
+    certificate: str
+    client_ca: str | None = None  # whose certificates clients are checked with
+    client_certificates: ClientCertificates = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +82,13 @@ class ServerSpec:
 
     name: str
     transport: Transport
-    concurrency: Concurrency
+    concurrency: Concurrency = "pool"
+    isolation: Isolation = "thread"  # of this process, or in a process of its own
     handler: str  # a key of the handler registry: "echo", "greeter.py:Greeter"
     address: Address
     handler_options: Mapping[str, OptionValue] = field(default_factory=dict)
     limits: Limits = Limits()
+    tls: Tls | None = None
     wanted: Wanted = "stopped"
     created_us: int = 0
 
@@ -81,7 +103,8 @@ class ServerStatus:
     spec: ServerSpec
     state: State = "stopped"
     error: str | None = None  # why it failed; or what it suffers from while running
-    fileno: int | None = None
+    pid: int | None = None  # of the process it listens in
+    fileno: int | None = None  # in that process
     server_address: tuple[str, int] | str | None = None  # the bound one
     started_us: int | None = None
     connections: int = 0
@@ -89,6 +112,8 @@ class ServerStatus:
     requests_total: int = 0
     errors_total: int = 0
     refused_total: int = 0
+    dropped_total: int = 0  # datagrams that no handler got
+    overdue_total: int = 0  # requests whose handler was slower than `handler_timeout_s`
     bytes_in: int = 0
     bytes_out: int = 0
 

@@ -21,6 +21,7 @@ from app.guards import guarded
 from app.handlers.registry import HandlerRegistry
 from app.instance import InstanceLock
 from app.services.addresses import AddressRules
+from app.services.certificates import Certificates
 from app.services.live import LiveFeed, Notice
 from app.services.recorder import Recorder
 from app.services.requests import RequestLog
@@ -57,18 +58,18 @@ class Sockpit:
         self.feed = LiveFeed()
         self.recorder = Recorder(self.store, self._publish)
         self.handlers = HandlerRegistry(settings.handlers_dir)
+        table = ServerTable(self.database)
+        self.certificates = Certificates(settings.data_dir / "tls", table.all)
+        rules = AddressRules.from_settings(settings, settings.data_dir.resolve() / "sockets")
         self.servers = ServerService(
-            ServerTable(self.database),
-            self.handlers,
-            AddressRules.from_settings(settings, settings.data_dir.resolve() / "sockets"),
-            self.feed,
-            self.recorder.submit,
+            table, self.handlers, rules, self.certificates, self.feed, self.recorder.submit
         )
         self.services = Services(
             settings=settings,
             servers=self.servers,
             requests=RequestLog(self.store, self.recorder.stats),
             handlers=self.handlers,
+            certificates=self.certificates,
             feed=self.feed,
         )
 

@@ -28,7 +28,7 @@ from sockcore.ticker import ticker
 from sockcore.totals import Totals
 from sockcore.udp import UDPServer
 
-__all__ = ["BackgroundServer"]
+__all__ = ["BackgroundServer", "watch"]
 
 log = logging.getLogger("sockcore")
 
@@ -37,6 +37,18 @@ _DRAIN_SHARE = 0.7
 
 #: Seconds a loop that is not inside a handler may need to leave after being woken.
 _LOOP_LEAVES_S = 0.1
+
+
+def watch(server: TCPServer, name: str, sink: EventSink, limits: Limits) -> Observer:
+    """Give a server that does not serve yet an observer for one run, and its limits."""
+    run_id = uuid.uuid4().hex
+    server._obey(limits)
+    if isinstance(server, UDPServer):
+        datagrams = server._observer = DatagramObserver(name, run_id, sink, limits)
+        server.socket = datagrams.watch(server.socket)
+        return datagrams
+    streams = server._observer = StreamObserver(name, run_id, sink, limits)
+    return streams
 
 
 def _unheard(_event: Event) -> None:
@@ -163,7 +175,7 @@ class BackgroundServer:
     def _listen(self) -> None:
         server = self._factory()
         try:
-            observer = self._watch(server)
+            observer = watch(server, self.name, self._sink, self._limits)
             # Bounded by stop(), not by a close that waits for every handler.
             server.daemon_threads = True  # type: ignore[attr-defined]
             server.block_on_close = False  # type: ignore[attr-defined]
@@ -185,18 +197,6 @@ class BackgroundServer:
         thread.daemon = True
         thread.start()
         return loop
-
-    def _watch(self, server: TCPServer) -> Observer:
-        run_id = uuid.uuid4().hex
-        server._obey(self._limits)
-        if isinstance(server, UDPServer):
-            datagrams = DatagramObserver(self.name, run_id, self._sink, self._limits)
-            server.socket = datagrams.watch(server.socket)
-            server._observer = datagrams
-            return datagrams
-        streams = StreamObserver(self.name, run_id, self._sink, self._limits)
-        server._observer = streams
-        return streams
 
     def _serve(self, server: BaseServer, observer: Observer, loop: LoopLife) -> None:
         cause = "its loop ended without being asked to"

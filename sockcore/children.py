@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable
+from typing import Any
 
 __all__ = ["Children"]
 
@@ -23,50 +24,68 @@ class Children:
     """
 
     def __init__(self) -> None:
-        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        # Itself a descriptor, so that a loop waits for all of them by one; poll() is none.
+        self._has_descriptor = hasattr(select, "epoll")
+        self._poll: Any = select.epoll() if self._has_descriptor else select.poll()
+        self._pidfds: dict[int, int] = {}  # by process id
         self._pids: dict[int, int] = {}  # by pidfd
-        self._pidfds: dict[int, int] = {}  # by pid
         self._ready: dict[int, Callable[[], None]] = {}  # by descriptor
 
     def fileno(self) -> int | None:
-        """Readable when there is something to hear; None where such a thing cannot be."""
-        return self._epoll.fileno() if self._epoll is not None else None
+        """Readable when there is something to hear; None where there is no such descriptor."""
+        fileno: int | None = self._poll.fileno() if self._has_descriptor else None
+        return fileno
 
     def add(self, pid: int) -> None:
         """A child that was just forked."""
-        if self._epoll is None or not hasattr(os, "pidfd_open"):
+        if not hasattr(os, "pidfd_open"):
             return
         try:
             pidfd = os.pidfd_open(pid)
         except OSError:
             return  # no descriptor is left, or somebody reaped it already: hear() looks itself
-        self._pids[pidfd] = pid
         self._pidfds[pid] = pidfd
-        self._epoll.register(pidfd, select.EPOLLIN)
+        self._pids[pidfd] = pid
+        self._poll.register(pidfd, select.POLLIN)
+
+    def listen(self, fd: int, ready: Callable[[], None]) -> None:
+        """Let hear() call `ready` whenever `fd` can be read or is hung up."""
+        self._ready[fd] = ready
+        self._poll.register(fd, select.POLLIN)
+
+    def listen_no_more(self, fd: int) -> None:
+        del self._ready[fd]
+        self._poll.unregister(fd)
 
     def hear(self, pids: set[int], timeout_s: float | None) -> list[int]:
-        """Wait at most so many seconds for one of them to end (None: for ever).
-
-        Returns: those that may have ended.
-        """
-        found: list[int] = []
+        """Wait at most so many seconds for something to hear (None: for ever), and call what is
+        ready. Returns: the processes that may have ended."""
+        ended: list[int] = []
         if not pids <= self._pidfds.keys():
-            found = [pid for pid in pids if pid not in self._pidfds]
+            ended = [pid for pid in pids if pid not in self._pidfds]
             timeout_s = _LOOK_S if timeout_s is None else min(timeout_s, _LOOK_S)
-        for fd, _ in self._epoll.poll(timeout_s):
-            found.append(self._pids[fd])
-        return found
+        if timeout_s is not None and not self._has_descriptor:
+            timeout_s *= 1000  # poll() counts milliseconds
+        for fd, _ in self._poll.poll(timeout_s):
+            if fd in self._pids:
+                ended.append(self._pids[fd])
+            elif fd in self._ready:
+                self._ready[fd]()
+        return ended
 
     def forget(self, pid: int) -> None:
         """Its end is known."""
         pidfd = self._pidfds.pop(pid, None)
         if pidfd is not None:
             del self._pids[pidfd]
-            self._epoll.unregister(pidfd)
+            self._poll.unregister(pidfd)
             os.close(pidfd)
 
     def close(self) -> None:
         """Also in a child, whose copies these are then: the parent's stay as they are."""
-        self._epoll.close()
-        for fd in self._pids:
-            os.close(fd)
+        if self._has_descriptor:
+            self._poll.close()
+        for pidfd in self._pids:
+            os.close(pidfd)
+        self._pids.clear()
+        self._pidfds.clear()

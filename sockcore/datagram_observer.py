@@ -87,6 +87,7 @@ class DatagramObserver(Observer):
         super().refused(request, reason)
         with self._lock:
             self._refused_datagrams += 1
+            self._bytes_in -= len(request[0])
 
     def totals(self) -> Totals:
         kernel = self._socket.dropped if self._socket is not None else 0

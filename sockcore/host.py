@@ -1,6 +1,6 @@
 """HostedServer: one server in a process of its own, watched from this one.
 
-Knows processes, their ends and their restarts. What runs in the child is `hosted.py`.
+Knows states, deaths and restarts. What runs in the child is `hosted.py`.
 
     start -> child: import, make, listen -> running -> stop
                                    `-> died: failed, started again after 1, 2, 4 .. 60 s
@@ -8,21 +8,19 @@ Knows processes, their ends and their restarts. What runs in the child is `hoste
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
-from collections import deque
-from dataclasses import dataclass
 from typing import Any, Self
 
 from sockcore.connections import ConnectionInfo
 from sockcore.errors import SockcoreError, StateError
-from sockcore.events import Event, EventSink, ServerStopped
-from sockcore.host_process import KILLED, HostProcess
+from sockcore.events import Event, EventSink
+from sockcore.host_errors import sentence
+from sockcore.host_process import HostProcess
+from sockcore.host_restarts import Deaths, Restarts
 from sockcore.limits import Limits
 from sockcore.state import ServerState, check_move
-from sockcore.telling import now_us
 from sockcore.totals import Totals
 
 __all__ = ["HostedServer", "Restarts"]
@@ -32,15 +30,11 @@ log = logging.getLogger("sockcore")
 #: Seconds that disconnect() waits for the child's answer.
 _ANSWER_S = 1.0
 
+#: Seconds for a child to import what it needs, and to listen.
+_START_S = 10.0
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restarts:
-    """When a host that died is started again."""
-
-    first_s: float = 1.0  # then doubled
-    longest_s: float = 60.0
-    most: int = 5  # deaths within `within_s`, then no more
-    within_s: float = 60.0
+#: Seconds between looks at a start that is to be called off.
+_LOOK_S = 0.05
 
 
 def _unheard(_event: Event) -> None:
@@ -51,11 +45,12 @@ class HostedServer:
     """Starts, stops and shows one server that runs in a child process.
 
     `target` is "package.module:function": the child imports it and calls it with `arguments`,
-    plain values, for a server that is bound and listens. The rest is as with `BackgroundServer`;
-    what is shown is at most a fifth of a second old. A child that dies is `FAILED` with the
-    cause, and started again.
+    values that pickle, for a server that is bound and listens. The rest is as with
+    `BackgroundServer`; what is shown is as last told, a fifth of a second ago or (of more than
+    200 connections) a second, and never waits. A child that dies is `FAILED` with the cause, and
+    started again: the target is asked anew, so port 0 may then be another port.
 
-    Thread: any. The sink is called in one thread of this process, in order.
+    Thread: any. The sink is called in a thread of its own, in order.
     """
 
     def __init__(
@@ -73,14 +68,14 @@ class HostedServer:
         self._arguments = arguments
         self._sink = sink
         self._limits = limits or Limits()
-        self._restarts = restarts or Restarts()
         self._moving = threading.Lock()  # held by start, stop and a restart from end to end
+        self._settling = threading.Lock()  # held while the state changes
         self._state = ServerState.STOPPED
         self._error: str | None = None
-        self._host: HostProcess | None = None  # stays after its end, for its totals
-        self._cancel = threading.Event()  # of a restart that is due
-        self._deaths: deque[float] = deque()  # monotonic seconds
-        self._tokens = itertools.count(1)
+        self._starting: HostProcess | None = None  # does not listen yet
+        self._host: HostProcess | None = None  # did; stays after its end, for its totals
+        self._cancel = threading.Event()  # of what start() began, and restarts of it
+        self._deaths = Deaths(restarts or Restarts())
 
     # -- shown ----------------------------------------------------------------------------
 
@@ -94,7 +89,8 @@ class HostedServer:
         return self._error
 
     def _shown(self) -> HostProcess | None:
-        return self._host if self._state is ServerState.RUNNING else None
+        listens = self._state in (ServerState.RUNNING, ServerState.STOPPING)
+        return self._host if listens else None
 
     @property
     def address(self) -> Any:
@@ -116,6 +112,7 @@ class HostedServer:
 
     @property
     def started_us(self) -> int | None:
+        """Since when it listens, in UTC microseconds; None unless it does."""
         host = self._shown()
         return host.started_us if host is not None else None
 
@@ -134,10 +131,10 @@ class HostedServer:
     def connections(self) -> list[ConnectionInfo]:
         """Who is connected, oldest first, as last told."""
         host = self._shown()
-        return list(host.connections) if host is not None else []
+        return host.connections() if host is not None else []
 
     def totals(self) -> Totals:
-        """Counts of this run, or of the last one, as last told."""
+        """Counts of this run, as last told, or of the last one; exact after stop()."""
         return self._host.totals if self._host is not None else Totals()
 
     def disconnect(self, connection_id: int) -> bool:
@@ -148,18 +145,20 @@ class HostedServer:
         host = self._shown()
         if host is None:
             return False
-        found = host.ask("disconnect", next(self._tokens), connection_id, timeout_s=_ANSWER_S)
+        found = host.disconnect(connection_id, _ANSWER_S)
         if found is None:
-            return any(connection.id == connection_id for connection in host.connections)
-        return bool(found)
+            return any(connection.id == connection_id for connection in host.connections())
+        return found
 
     # -- start ----------------------------------------------------------------------------
 
     def start(self) -> Self:
         """Start the process. Returns once its server listens.
 
-        Raises: OSError as bind raised it in the child; SockcoreError for anything else, state
-        `FAILED`; StateError when it is running already.
+        Raises: what the target raised: OSError, the builtin errors that say something wrong was
+        asked for, and sockcore's own as they were, others as SockcoreError, which is also raised
+        when it does not listen within 10 s or is stopped meanwhile; state `FAILED`. StateError
+        when it is running already.
         """
         with self._moving:
             if self._state is ServerState.RUNNING:
@@ -167,90 +166,115 @@ class HostedServer:
             self._cancel.set()
             self._cancel = threading.Event()
             self._deaths.clear()
-            self._launch()
+            self._launch(self._cancel)
         return self
 
-    def _launch(self) -> None:
+    def _launch(self, cancel: threading.Event) -> None:
         self._move(ServerState.STARTING)
         self._error = None
+        limits, host = self._limits, None
         try:
-            host = HostProcess(self._target, self._arguments, self.name, self._limits, self._sink)
-        except Exception as error:
+            host = self._starting = HostProcess(self.name, self._sink)
+            if cancel.is_set():
+                host.kill()
+            host.begin(self._target, self._arguments, limits, _START_S)
+            follower = threading.Thread(
+                target=self._follow, args=(host, cancel), name=f"host:{self.name}", daemon=True
+            )
+            self._host = host
+            self._move(ServerState.RUNNING)
+            follower.start()
+        except BaseException as error:
+            if host is not None:
+                host.close()
+            told = SockcoreError("it was stopped while it started") if cancel.is_set() else error
+            self._error = sentence(told)
             self._move(ServerState.FAILED)
-            self._error = str(error)
-            raise
-        self._host = host
-        self._move(ServerState.RUNNING)
-        host.listen_to(self._ended)
+            raise told from (None if told is error else error)
+        finally:
+            self._starting = None
+        if self._limits is not limits:
+            host.tell("limits", self._limits)
 
     # -- its end --------------------------------------------------------------------------
 
-    def _ended(self, host: HostProcess) -> None:
-        """Thread: the one that listens to `host`."""
-        cancel = self._cancel
-        with self._moving:
-            if self._state is not ServerState.RUNNING or self._host is not host:
-                return
+    def _follow(self, host: HostProcess, cancel: threading.Event) -> None:
+        """Thread: one for each child that listens."""
+        host.listen()
+        pause_s = self._died(host)
+        host.tell_end()
+        while pause_s is not None and not cancel.wait(pause_s):
+            pause_s = self._start_again(cancel)
+
+    def _died(self, host: HostProcess) -> float | None:
+        """Returns: seconds until it is started again; None: it is not."""
+        with self._settling:
+            if self._host is not host or self._state is not ServerState.RUNNING:
+                return None
             cause = host.cause()
             log.error("%s: %s", self.name, cause)
-            host.tell_ends(cause)
-            self._move(ServerState.FAILED)
-            self._tell_stopped(0, cause)
-            self._deaths.append(time.monotonic())
-        self._start_again(cancel, cause)
+            pause_s, self._error = self._deaths.count(str(cause))
+            self._state = ServerState.FAILED
+            return pause_s
 
-    def _start_again(self, cancel: threading.Event, cause: str) -> None:
-        rule = self._restarts
-        while True:
-            while self._deaths and self._deaths[0] < time.monotonic() - rule.within_s:
-                self._deaths.popleft()
-            count = len(self._deaths)
-            if count >= rule.most:
-                self._error = f"{cause}; given up after {count} times in {rule.within_s:g} s"
-                return
-            pause_s = min(rule.longest_s, rule.first_s * 2 ** (count - 1))
-            self._error = f"{cause}; started again in {pause_s:g} s"
-            if cancel.wait(pause_s):
-                return
-            with self._moving:
-                if cancel.is_set() or self._state is not ServerState.FAILED:
-                    return
-                try:
-                    self._launch()
-                    return
-                except (OSError, SockcoreError) as error:
-                    cause = str(error)
-                    self._deaths.append(time.monotonic())
+    def _start_again(self, cancel: threading.Event) -> float | None:
+        """Returns: seconds until the next try; None when there is to be none."""
+        with self._moving:
+            if cancel.is_set():
+                return None
+            try:
+                self._launch(cancel)
+            except Exception as error:
+                if cancel.is_set():
+                    return None
+                log.error("%s: could not be started again: %s", self.name, sentence(error))
+                pause_s, self._error = self._deaths.count(sentence(error))
+                return pause_s
+            return None
 
     def stop(self, timeout_s: float = 5.0) -> int:
-        """As BackgroundServer.stop(); a child that is not out by then is killed.
+        """As BackgroundServer.stop(); a child that is not out by then is killed. A start that is
+        under way, or due after a death, is called off.
 
-        Returns: how many handlers were abandoned, or connections cut off by the kill.
+        Returns: how many handlers were abandoned, or, when it was killed, requests cut off.
         """
-        self._cancel.set()
-        with self._moving:
-            if self._state is ServerState.FAILED:
-                self._move(ServerState.STOPPED)
-                self._error = None
-            if self._state is ServerState.STOPPED:
-                return 0
-            self._move(ServerState.STOPPING)
-            host = self._host
-            assert host is not None
-            abandoned = host.stop(timeout_s)
-            if host.was_killed:
-                self._tell_stopped(abandoned, KILLED)
-            self._move(ServerState.STOPPED)
-            return abandoned
+        deadline = time.monotonic() + timeout_s
+        self._call_off()
+        while not self._moving.acquire(timeout=_LOOK_S):
+            self._call_off()
+        try:
+            self._call_off()
+            return self._stop(deadline)
+        finally:
+            self._moving.release()
 
-    def _tell_stopped(self, abandoned: int, cause: str) -> None:
-        self._sink(
-            ServerStopped(server=self.name, at_us=now_us(), abandoned=abandoned, cause=cause)
-        )
+    def _call_off(self) -> None:
+        self._cancel.set()
+        starting = self._starting
+        if starting is not None:
+            starting.kill()
+
+    def _stop(self, deadline: float) -> int:
+        host = self._host
+        with self._settling:
+            ran = self._state is ServerState.RUNNING
+            if ran:
+                self._state = ServerState.STOPPING
+            elif self._state is ServerState.FAILED:
+                self._state, self._error = ServerState.STOPPED, None
+        if host is None:
+            return 0
+        if not ran:
+            host.gone.wait(max(0.0, deadline - time.monotonic()))  # its death is being told
+            return 0
+        host.stop(deadline)
+        self._move(ServerState.STOPPED)
+        return host.abandoned or 0
 
     def _move(self, then: ServerState) -> None:
-        check_move(self._state, then)
-        self._state = then
+        with self._settling:
+            check_move(self._state, then)
+            self._state = then
 
     def __enter__(self) -> Self:
         return self.start()

@@ -5,8 +5,8 @@ Knows the process, its channel, and what was told through it.
 
 from __future__ import annotations
 
-import builtins
-import hashlib
+import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -15,273 +15,250 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from pickle import UnpicklingError
+from dataclasses import replace
 from typing import Any
 
 from sockcore.connections import ConnectionInfo
 from sockcore.errors import SockcoreError
-from sockcore.events import (
-    Bytes,
-    ConnectionClosed,
-    ConnectionOpened,
-    Event,
-    EventSink,
-    RequestFinished,
-    RequestProgressed,
-)
+from sockcore.events import Event, EventSink, ServerStarted, ServerStopped
+from sockcore.host_errors import raised
+from sockcore.host_open import StillOpen
+from sockcore.host_stderr import HostStderr
 from sockcore.limits import Limits
 from sockcore.telling import now_us
 from sockcore.totals import Totals
-from sockcore.wire import Channel
+from sockcore.wire import Channel, Message
 
-__all__ = ["KILLED", "HostProcess"]
+__all__ = ["HostProcess"]
 
 log = logging.getLogger("sockcore")
-
-#: Seconds for a child to import what it needs, and to listen.
-_START_S = 15.0
 
 #: Seconds of a stop that are kept for the child's last words.
 _LAST_WORDS_S = 0.3
 
-#: Lines kept of what a child says on stderr.
-_LAST_LINES = 20
+#: Seconds for a process to end after its last words, and for us to tell what it was killed amid.
+_ENDS_S = 1.0
 
-KILLED = "its process did not stop in time and was killed"
+#: Seconds in which a child takes what it is told, or counts as stuck.
+_TAKES_S = 2
+
+_BEGIN = """import sys; sys.path[:] = sys.argv[2:]
+from sockcore.hosted import main; main(int(sys.argv[1]))"""
 
 
 class HostProcess:
-    """Made listening. Thread: any, but `listen_to`, which starts its own."""
+    """One child. `begin()` makes it serve; `listen()` hears it until it is gone; `tell_end()`
+    comes last.
 
-    def __init__(
-        self, target: str, arguments: tuple[Any, ...], name: str, limits: Limits, sink: EventSink
-    ) -> None:
-        """Raises: what the child raised, OSError as it was; SockcoreError for the rest."""
+    Thread: any, but for those three.
+    """
+
+    def __init__(self, name: str, sink: EventSink) -> None:
+        """Raises: OSError when there can be no process; RuntimeError, no thread."""
         self.totals = Totals()
-        self.connections: list[ConnectionInfo] = []
+        self.address: Any = None
+        self.fileno: int | None = None
+        self.started_us: int | None = None
+        self.gone = threading.Event()  # set when its end is told
+        self.abandoned: int | None = None  # handlers; known when it is gone
         self._name = name
         self._sink = sink
-        self._open: dict[int, str] = {}  # peers by connection id
-        self._progressed: dict[int, RequestProgressed] = {}  # by request id, not finished yet
-        self._answers: dict[int, tuple[threading.Event, list[Any]]] = {}  # by token
-        self._abandoned: int | None = None  # once the child has said so
-        self._gone = threading.Event()
-        self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._channel = Channel(ours)
-            self._process = _spawn(theirs.fileno())
+        self._sink_failed = False
+        self._connections: list[ConnectionInfo] = []
+        self._as_of = 0.0  # monotonic seconds
+        self._open = StillOpen()
+        self._answers: dict[int, tuple[threading.Event, list[bool]]] = {}  # by token
+        self._tokens = itertools.count(1)
+        self._asked_to_stop = self._killed = False
+        self._last_word: tuple[int, str | None] | None = None  # how many abandoned, and why
+        self._channel, self._stderr, self._process = _spawned(name)
         self.pid: int = self._process.pid
-        self._ears = threading.Thread(target=self._relog, name=f"stderr:{name}", daemon=True)
-        self._ears.start()
-        try:
-            self._channel.send("begin", target, arguments, name, limits)
-            self._await_listening()
-        except BaseException:
-            self._end_now()
-            raise
 
-    def _await_listening(self) -> None:
-        try:
-            answer = self._channel.receive(_START_S)
-        except TimeoutError:
-            told = f"the host process did not listen within {_START_S:g} s"
-            raise SockcoreError(told) from None
+    # -- shown ----------------------------------------------------------------------------
+
+    def connections(self) -> list[ConnectionInfo]:
+        """As last told, but those that were closed since; silent until now."""
+        known, as_of = self._connections, self._as_of
+        age_s = max(0.0, time.monotonic() - as_of)
+        return [_older(info, age_s) for info in known if info.id in self._open]
+
+    # -- starting -------------------------------------------------------------------------
+
+    def begin(
+        self, target: str, arguments: tuple[Any, ...], limits: Limits, timeout_s: float
+    ) -> None:
+        """Have it serve. Returns once it listens.
+
+        Raises: what it raised, where that is known here; SockcoreError for the rest.
+        """
+        answer = None
+        if self.tell("begin", target, arguments, self._name, limits):
+            try:
+                answer = self._channel.receive(timeout_s)
+            except TimeoutError:
+                raise SockcoreError(f"it did not listen within {timeout_s:g} s") from None
         match answer:
-            case "listening", address, fileno, started_us:
+            case "listening", address, int(fileno), int(started_us):
                 self.address, self.fileno, self.started_us = address, fileno, started_us
-            case "failed", kind, errno, text:
-                raise _same_error(kind, errno, text)
-            case _:
-                self._process.wait(1.0)
+            case "failed", str(kind), str(text), system:
+                raise raised(kind, text, system)
+            case None:
+                self._reap()
                 raise SockcoreError(self.cause())
+            case _:
+                raise SockcoreError("what its host process says cannot be understood")
+
+    def close(self) -> None:
+        """End it: it did not come to serve."""
+        self.kill()
+        self._reap()
+        self.gone.set()
 
     # -- listening to it ------------------------------------------------------------------
 
-    def listen_to(self, ended: Callable[[HostProcess], None]) -> None:
-        """Pass on what it tells; call `ended` when it is gone."""
-        ears = threading.Thread(target=self._listen, args=(ended,), name=f"host:{self._name}")
-        ears.daemon = True
-        ears.start()
-
-    def _listen(self, ended: Callable[[HostProcess], None]) -> None:
+    def listen(self) -> None:
+        """Pass on what it tells, until it is gone and reaped. Thread: one of its own."""
+        assert self.started_us is not None
+        self._emit(ServerStarted(server=self._name, at_us=self.started_us, address=self.address))
         try:
             while (message := self._channel.receive()) is not None:
                 self._take(message)
-        except (OSError, UnpicklingError):
-            log.exception("%s: what its host says cannot be understood", self._name)
-        self._end_now()
-        for event, _ in list(self._answers.values()):
-            event.set()
-        self._gone.set()
-        ended(self)
+        except Exception:  # whatever it said, its process must not go on unheard
+            log.exception("%s: what its host process says cannot be understood", self._name)
+        self._reap()
+        for answered, _ in list(self._answers.values()):
+            answered.set()
 
-    def _take(self, message: tuple[Any, ...]) -> None:
+    def _take(self, message: Message) -> None:
         match message:
             case "events", events:
                 for event in events:
-                    self._note(event)
+                    self._open.note(event)
                     self._emit(event)
-            case "state", totals, connections:
-                self.totals, self.connections = totals, connections
+            case "standing", totals, connections:
+                self.totals, self._connections = totals, connections
+                self._as_of = time.monotonic()
             case "answer", token, answer:
                 waiting = self._answers.get(token)
                 if waiting is not None:
                     waiting[1].append(answer)
                     waiting[0].set()
-            case "stopped", abandoned:
-                self._abandoned = abandoned
-
-    def _note(self, event: Event) -> None:
-        if isinstance(event, ConnectionOpened):
-            self._open[event.connection_id] = event.peer
-        elif isinstance(event, ConnectionClosed):
-            self._open.pop(event.connection_id, None)
-        elif isinstance(event, RequestProgressed):
-            self._progressed[event.request_id] = event
-        elif isinstance(event, RequestFinished):
-            self._progressed.pop(event.request_id, None)
+            case "stopped", abandoned, cause:
+                self._last_word = (abandoned, cause)
 
     def _emit(self, event: Event) -> None:
         try:
             self._sink(event)
         except Exception:
-            log.exception("%s: the event sink raised", self._name)
-
-    def _relog(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as lines:
-            for line in lines:
-                text = line.decode("utf-8", "backslashreplace").rstrip("\n")[:2000]
-                self._last_lines.append(text)
-                log.warning("%s: %s", self._name, text)
+            if not self._sink_failed:
+                self._sink_failed = True
+                log.exception("%s: the event sink raised; told once", self._name)
 
     # -- telling it -----------------------------------------------------------------------
 
     def tell(self, *message: Any) -> bool:
-        """Returns: False when it is gone."""
+        """Returns: False when it does not hear any more."""
         try:
             self._channel.send(*message)
         except OSError:
             return False
         return True
 
-    def ask(self, question: str, token: int, *details: Any, timeout_s: float) -> Any:
-        """Returns: its answer; None when there was none in time."""
-        answered = threading.Event()
-        answers: list[Any] = []
-        self._answers[token] = (answered, answers)
+    def disconnect(self, connection_id: int, timeout_s: float) -> bool | None:
+        """Returns: whether it was there; None when the answer did not come in time."""
+        token = next(self._tokens)
+        answered, answers = self._answers[token] = (threading.Event(), [])
         try:
-            if self.tell(question, token, *details):
-                answered.wait(timeout_s)
+            if not self.tell("disconnect", token, connection_id):
+                return False
+            answered.wait(timeout_s)
         finally:
             del self._answers[token]
+        if answers == [True]:  # what it tells from now on leaves it out too
+            self._connections = [c for c in self._connections if c.id != connection_id]
         return answers[0] if answers else None
+
+    def stop(self, deadline: float) -> None:
+        """Have it stop by then (monotonic seconds), or kill it."""
+        left_s = max(0.0, deadline - time.monotonic())
+        self._asked_to_stop = True
+        # When it does not hear that, it is on its way out by itself.
+        self.tell("stop", left_s - min(_LAST_WORDS_S, 0.3 * left_s))
+        if not self.gone.wait(max(0.0, deadline - time.monotonic())):
+            self.kill()
+            self.gone.wait(_ENDS_S)
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._killed = True
+            self._process.kill()
 
     # -- its end --------------------------------------------------------------------------
 
-    def stop(self, timeout_s: float) -> int:
-        """Returns: how many handlers were abandoned, or connections cut by killing it."""
-        deadline = time.monotonic() + timeout_s
-        if self.tell("stop", max(0.0, timeout_s - _LAST_WORDS_S)):
-            self._gone.wait(max(0.0, deadline - time.monotonic()))
-        if self._abandoned is None:
-            self._kill()
-            self._gone.wait(_LAST_WORDS_S)
-        cut = len(self._open)
-        self.tell_ends(KILLED)
-        return cut if self._abandoned is None else self._abandoned
-
-    @property
-    def was_killed(self) -> bool:
-        return self._abandoned is None
-
-    def tell_ends(self, cause: str) -> None:
-        """Tell the ends of all that was open when it died."""
-        self.connections = []
-        for progress in list(self._progressed.values()):
-            self._note_end(_ending(progress, cause))
-        for connection_id, peer in list(self._open.items()):
-            self._note_end(
-                ConnectionClosed(
-                    server=self._name,
-                    connection_id=connection_id,
-                    peer=peer,
-                    at_us=now_us(),
-                    closed_by="handler",
-                )
-            )
-
-    def _note_end(self, event: Event) -> None:
-        self._note(event)
-        self._emit(event)
-
-    def cause(self) -> str:
-        """Why it ended."""
-        status = self._process.poll()
-        if status is None:
-            return "its host process broke off the connection to us"
-        if status < 0:
-            return f"its host process died of signal {-status} ({signal.Signals(-status).name})"
-        self._ears.join(1.0)
-        last = f": {self._last_lines[-1]}" if self._last_lines else ""
-        return f"its host process exited with status {status}{last}"
-
-    def _kill(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-
-    def _end_now(self) -> None:
+    def _reap(self) -> None:
         self._channel.end()
         try:
-            self._process.wait(1.0)
+            self._process.wait(_ENDS_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             self._process.wait()
         self._channel.close()
-        self._ears.join(1.0)
+        self._stderr.close()
+
+    def cause(self) -> str | None:
+        """Why it is gone; None when it was asked to go and did."""
+        if self._last_word is not None and (self._last_word[1] or self._asked_to_stop):
+            return self._last_word[1]
+        status = self._process.returncode
+        if self._killed:
+            return "its host process did not end in time and was killed"
+        if status < 0:
+            return f"its host process died of signal {-status} ({_signal_name(-status)})"
+        last = f": {self._stderr.last_line}" if self._stderr.last_line else ""
+        return f"its host process exited with status {status}{last}"
+
+    def tell_end(self) -> None:
+        """Tell the ends of what was open when it died, and its own. Thread: that of listen()."""
+        cause = self.cause()
+        self.abandoned = self._last_word[0] if self._last_word is not None else self._open.requests
+        for event in self._open.ends(cause or "its host process has ended"):
+            self._emit(event)
+        self._connections = []
+        self._emit(
+            ServerStopped(server=self._name, at_us=now_us(), abandoned=self.abandoned, cause=cause)
+        )
+        self.gone.set()
 
 
-def _spawn(fd: int) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    begin = "import sys; sys.path[:] = sys.argv[2].split(sys.argv[3]); "
-    begin += "from sockcore.hosted import main; main(int(sys.argv[1]))"
+def _spawned(name: str) -> tuple[Channel, HostStderr, subprocess.Popen[bytes]]:
+    with contextlib.ExitStack() as undone:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            channel = undone.enter_context(contextlib.closing(Channel(ours)))
+            channel.give_up_sending_after(_TAKES_S)
+            stderr = undone.enter_context(contextlib.closing(HostStderr(name)))
+            process = _process(theirs.fileno(), stderr.theirs.fileno())
+        stderr.theirs.close()
+        undone.pop_all()
+    return channel, stderr, process
+
+
+def _process(channel: int, stderr: int) -> subprocess.Popen[bytes]:
+    path = [entry or os.getcwd() for entry in sys.path]
     return subprocess.Popen(
-        [sys.executable, "-c", begin, str(fd), path, os.pathsep],
+        [sys.executable, "-c", _BEGIN, str(channel), *path],
         stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        pass_fds=[fd],
+        stdout=stderr,
+        stderr=stderr,
+        pass_fds=[channel],
     )
 
 
-def _same_error(kind: str, errno: int | None, text: str) -> Exception:
-    known = getattr(builtins, kind, None)
-    if isinstance(known, type) and issubclass(known, OSError) and errno is not None:
-        return OSError(errno, os.strerror(errno))
-    return SockcoreError(f"{kind}: {text}" if text else kind)
+def _older(info: ConnectionInfo, age_s: float) -> ConnectionInfo:
+    return replace(info, idle_s=info.idle_s + age_s)
 
 
-def _ending(progress: RequestProgressed, cause: str) -> RequestFinished:
-    return RequestFinished(
-        server=progress.server,
-        run_id=progress.run_id,
-        request_id=progress.request_id,
-        connection_id=progress.connection_id,
-        peer=progress.peer,
-        started_us=progress.started_us,
-        duration_us=progress.duration_us,
-        received=_digested(progress.received),
-        sent=_digested(progress.sent),
-        chunks=progress.chunks,
-        outcome="error",
-        closed_by="handler",
-        error=cause,
-    )
-
-
-def _digested(part: Bytes) -> Bytes:
-    # Of what was not kept nobody knows the digest any more.
-    whole = part.total and len(part.prefix) == part.total
-    return part._replace(sha256=hashlib.sha256(part.prefix).digest()) if whole else part
+def _signal_name(number: int) -> str:
+    with contextlib.suppress(ValueError):
+        return signal.Signals(number).name
+    return "of no name"

@@ -7,6 +7,7 @@ Knows framings and how to read a socket to its end. An event server drives it wi
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,11 @@ __all__ = ["MessageRequestHandler"]
 
 _READ_BYTES = 64 * 1024
 
+#: Answers to one read that are kept to go out together, where sending waits for the peer.
+_TOGETHER_BYTES = 64 * 1024
+
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
 
 class MessageRequestHandler(BaseRequestHandler):
     """Answers the messages of one connection, or one datagram.
@@ -26,7 +32,7 @@ class MessageRequestHandler(BaseRequestHandler):
     Declare `framing` and `max_frame`, override `handle_message()`, and `opened()` and `closed()`
     where there is something to begin or end with. A frame that cannot be taken ends the
     connection with a `FrameError`. On a datagram server a datagram is a message, whatever the
-    framing.
+    framing; a client without an address, as a Unix one may be, is sent nothing.
 
     Thread: the one that answers the request; on an event server that of its loop, where nothing
     here may block. `send()` and `close()`: any.
@@ -37,10 +43,12 @@ class MessageRequestHandler(BaseRequestHandler):
 
     _decoder: Decoder | None = None
     _transmit: Callable[[bytes], object] | None = None
+    _wake: Callable[[], object] | None = None
     _wants_to_end = False
+    _waits = False  # transmit() returns once it is sent, and nothing but us reads the socket
     #: Frames that go out together, once what came in one go is answered.
     _together: list[bytes] | None = None
-    _answering_thread = 0
+    _thread = 0  # the one that answers
 
     def __init__(self, request: Any, client_address: Any, server: Any) -> None:
         self.request = request
@@ -74,17 +82,23 @@ class MessageRequestHandler(BaseRequestHandler):
 
         Raises: FrameError; OSError of a peer that is gone. Thread: any.
         """
-        if self._transmit is None:
+        transmit = self._transmit
+        if transmit is None:
             raise ConnectionError("not connected: send() works from opened() to closed()")
-        frame = self._framed(message)
-        if self._together is not None and self._answering_thread == threading.get_ident():
-            self._together.append(frame)
-        else:
-            self._transmit(frame)
+        frame = message if self._decoder is None else self.framing.encode(message)
+        if self._together is None or self._thread != threading.get_ident():
+            transmit(frame)
+            return
+        self._together.append(frame)
+        if self._waits:
+            self._send_together()
 
     def close(self) -> None:
         """End the connection, once what was sent is out. No more messages are handled."""
         self._wants_to_end = True
+        wake = self._wake
+        if wake is not None and self._thread != threading.get_ident():
+            wake()
 
     # -- reading to the end, in a thread or process of its own ----------------------------
 
@@ -92,67 +106,82 @@ class MessageRequestHandler(BaseRequestHandler):
         if isinstance(self.request, tuple):
             self._handle_datagram(*self.request)
             return
+        self._waits = True
         lock = threading.Lock()  # answers of several threads do not mix
 
         def transmit(data: bytes) -> None:
             with lock:
                 self.request.sendall(data)
 
-        with self._from_opened_to_closed(transmit):
+        with self._from_opened_to_closed(transmit, self._stop_reading):
             while not self._wants_to_end and self._read():
                 pass
 
     def _handle_datagram(self, data: bytes, sock: socket.socket) -> None:
-        with self._from_opened_to_closed(lambda frame: sock.sendto(frame, self.client_address)):
+        def transmit(datagram: bytes) -> None:
+            if self.client_address:
+                sock.sendto(datagram, self.client_address)
+
+        with self._from_opened_to_closed(transmit):
             answer = self.handle_message(data)
             if answer is not None:
                 self.send(answer)
 
     @contextlib.contextmanager
-    def _from_opened_to_closed(self, transmit: Callable[[bytes], object]) -> Iterator[None]:
+    def _from_opened_to_closed(
+        self, transmit: Callable[[bytes], object], wake: Callable[[], object] | None = None
+    ) -> Iterator[None]:
         try:
-            self._begin(transmit)
+            self._begin(transmit, wake)
             yield
         finally:
             self._end_talk()
 
+    def _stop_reading(self) -> None:
+        """Have recv() find the end. Thread: another than that which reads."""
+        with contextlib.suppress(OSError):  # the peer is gone already
+            # Not that of a TLS socket: it would drop TLS under the feet of who reads.
+            socket.socket.shutdown(self.request, socket.SHUT_RD)
+
     def _read(self) -> bool:
         """Returns: False at the end of input."""
         gap_s = self._pending_gap()
-        try:
-            data = self._receive_within(gap_s)
-        except TimeoutError:
-            if gap_s is None:
-                raise
+        if gap_s is not None and not self._comes_within(gap_s):
             self._gap_over()
             return True
+        data = self.request.recv(_READ_BYTES)
         if data:
             self._receive(data)
         else:
             self._end_of_input()
         return bool(data)
 
-    def _receive_within(self, gap_s: float | None) -> bytes:
-        request = self.request
-        if gap_s is None:
-            return request.recv(_READ_BYTES)  # type: ignore[no-any-return]
-        timeout = request.gettimeout()
-        request.settimeout(gap_s)
-        try:
-            return request.recv(_READ_BYTES)  # type: ignore[no-any-return]
-        finally:
-            request.settimeout(timeout)
+    def _comes_within(self, gap_s: float) -> bool:
+        """Wait for something to read; not by a timeout of the socket, which would hold for who
+        sends meanwhile, too."""
+        if hasattr(self.request, "pending") and self.request.pending():  # decrypted already
+            return True
+        with _Selector() as selector:
+            selector.register(self.request, selectors.EVENT_READ)
+            return bool(selector.select(gap_s))
 
     # -- the steps, which read nothing themselves -----------------------------------------
 
-    def _begin(self, transmit: Callable[[bytes], object]) -> None:
-        self._transmit = transmit
+    def _begin(
+        self, transmit: Callable[[bytes], object], wake: Callable[[], object] | None = None
+    ) -> None:
+        """`transmit(data)` sends; `wake()` has a close() of another thread noticed."""
         if not isinstance(self.request, tuple):
             self._decoder = self.framing.decoder(self.max_frame)
+        self._thread = threading.get_ident()
+        self._wake = wake
+        self._transmit = transmit
         self.opened()
 
     def _receive(self, data: bytes) -> None:
         """Answer what `data` completes. Raises: what handle_message() does, FrameError."""
+        if self._wants_to_end:
+            return
         decoder = self._decoder
         assert decoder is not None
         messages = decoder.feed(data)
@@ -162,28 +191,37 @@ class MessageRequestHandler(BaseRequestHandler):
             raise decoder.error
 
     def _answer(self, messages: list[bytes]) -> None:
-        self._answering_thread = threading.get_ident()
         together = self._together = []
+        encode, size = self.framing.encode, 0
         try:
             for message in messages:
                 answer = self.handle_message(message)
                 if answer is not None:
-                    together.append(self._framed(answer))
+                    frame = encode(answer)
+                    together.append(frame)
+                    size += len(frame)
+                    if self._waits and size > _TOGETHER_BYTES:
+                        self._send_together()
+                        size = 0
                 if self._wants_to_end:
                     break
         finally:
+            self._send_together()
             self._together = None
-            if together and self._transmit is not None:
-                self._transmit(together[0] if len(together) == 1 else b"".join(together))
+
+    def _send_together(self) -> None:
+        together = self._together
+        if together and self._transmit is not None:
+            data = together[0] if len(together) == 1 else b"".join(together)
+            together.clear()
+            self._transmit(data)
 
     def _end_of_input(self) -> None:
-        decoder = self._decoder
-        assert decoder is not None
-        last = decoder.rest()
+        if self._decoder is None or self._wants_to_end:
+            return
+        last = self._decoder.rest()
         if last is not None:
             self._answer([last])
-        if decoder.error is not None:
-            raise decoder.error
 
     def _pending_gap(self) -> float | None:
         """Seconds of silence after which to call _gap_over(); None: silence means nothing."""
@@ -193,12 +231,12 @@ class MessageRequestHandler(BaseRequestHandler):
         return gap_s
 
     def _gap_over(self) -> None:
-        if self._decoder is not None and self._decoder.is_amid:
+        if self._pending_gap() is not None:
             self._end_of_input()
 
     def _end_talk(self) -> None:
         if self._transmit is not None:
-            self._transmit = None
+            self._transmit = self._wake = None
             self.closed()
 
     def _end(self) -> None:
@@ -207,6 +245,3 @@ class MessageRequestHandler(BaseRequestHandler):
             self._end_talk()
         finally:
             self.finish()
-
-    def _framed(self, message: bytes) -> bytes:
-        return message if self._decoder is None else self.framing.encode(message)

@@ -60,11 +60,27 @@ class ParkingLot:
     def release_patient(self, waited_s: float, most: int) -> None:
         """Let go of at most `most` that are silent for `waited_s` seconds: they may be waiting
         for us to speak first."""
-        parked_before = time.monotonic() - waited_s
-        for fd, (_, _, parked_at) in list(self._parked.items())[: max(0, most)]:
-            if parked_at > parked_before:
-                return
+        for fd in self._parked_for(waited_s)[: max(0, most)]:
             self._release(fd)
+
+    def give_up(self, waited_s: float | None) -> list[tuple[Any, Any]]:
+        """Returns: (request, client_address) of those silent for `waited_s` seconds, which are
+        no longer parked. None: nobody."""
+        given_up = []
+        for fd in self._parked_for(waited_s) if waited_s is not None else ():
+            request, client_address, _ = self._parked.pop(fd)
+            self._poll.unregister(fd)
+            given_up.append((request, client_address))
+        return given_up
+
+    def _parked_for(self, waited_s: float) -> list[int]:
+        parked_before = time.monotonic() - waited_s
+        found = []
+        for fd, (_, _, parked_at) in list(self._parked.items()):
+            if parked_at > parked_before:
+                break
+            found.append(fd)
+        return found
 
     def _release(self, fd: int) -> None:
         request, client_address, _ = self._parked.pop(fd)

@@ -27,22 +27,21 @@ log = logging.getLogger("sockcore")
 #: Threads kept when there is nothing to do; the others end when one wait was in vain.
 _KEPT_THREADS = 2
 
-#: Seconds that idle threads are waited for at the end; they need next to none.
-_IDLE_LEAVE_S = 0.5
+#: Seconds that they are waited for at the end; idle ones need next to none.
+_LEAVE_S = 0.5
 
 
 class PoolMixIn(ThreadingMixIn):
     """Mix-in to answer each request in one of at most `max_threads` reused threads.
 
-    When all of them are busy, `max_queue` requests wait for one, accepted; what comes then is
-    closed at once, and counted as refused. Once half of them are busy, a connection gets a thread
-    when it has said something, so that silent ones cannot take them all.
+    When all are busy, `max_queue` requests wait for one, accepted; what comes then is closed at
+    once, and counted as refused. Once half are busy, a connection gets a thread when it has said
+    something, so that silent ones cannot take them all.
 
-    What a program can see of it: a thread answers many requests one after another, so
-    thread-locals outlive a request, and handlers that wait for one another need enough threads.
-    The threads are daemons, so that idle ones do not keep the interpreter alive; server_close()
-    waits for those at work unless `daemon_threads`. Outside serve_forever() each request has a
-    thread of its own, as with ThreadingMixIn.
+    A thread answers many requests, so thread-locals outlive a request, and handlers that wait for
+    one another need enough threads. They are daemons, so that idle ones do not keep the
+    interpreter alive; server_close() waits for those at work unless `daemon_threads`. Outside
+    serve_forever() each request has a thread of its own, as with ThreadingMixIn.
     """
 
     max_threads = 1000
@@ -56,13 +55,13 @@ class PoolMixIn(ThreadingMixIn):
 
     def serve_forever(self, poll_interval: float | None = 0.5) -> None:
         pool = self._pool = _Pool(self)
-        try:
-            with self._never_blocking():
+        with self._never_blocking():  # until the last thread has left
+            try:
                 pool.open()
                 super().serve_forever(poll_interval)
-        finally:
-            self._pool = None
-            pool.close()
+            finally:
+                self._pool = None
+                pool.close()
 
     def service_actions(self) -> None:
         super().service_actions()
@@ -71,8 +70,7 @@ class PoolMixIn(ThreadingMixIn):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Thread: one of the pool, or the serving one, which only hands over."""
-        pool = self._pool
-        if pool is None:
+        if (pool := self._pool) is None:
             super().process_request(request, client_address)
         elif pool.is_tight and self._waits_for_peer and pool.park(request, client_address):
             return
@@ -142,7 +140,7 @@ class _Pool:
             for request in self.lot.close():
                 self._server._drop(request)
         with self._changed:
-            self._changed.wait_for(lambda: not self._idle, _IDLE_LEAVE_S)
+            self._changed.wait_for(lambda: not self._threads, _LEAVE_S)
             self._closed = True
             nobody_left = not self._threads
         for thread in self._left:  # which have nothing more to do
@@ -158,9 +156,15 @@ class _Pool:
 
     def look_after(self) -> None:
         """Called each turn of the loop."""
-        patience_s = self._server._parked_for_s
-        if self.lot and patience_s is not None:
-            self.lot.release_patient(patience_s, self._server.max_threads // 2 - self._busy)
+        if not (lot := self.lot):
+            return
+        server = self._server
+        if server._parked_for_s is not None:
+            lot.release_patient(server._parked_for_s, server.max_threads // 2 - self._busy)
+        if server.ssl_context is not None:
+            for request, client_address in lot.give_up(server.handshake_timeout):
+                server._handshake_failed(request, client_address, TimeoutError())
+                server.shutdown_request(request)
 
     def put(self, request: Any, client_address: Any) -> None:
         """Queue a request for the next free thread, or refuse it when the queue is full."""
@@ -181,15 +185,14 @@ class _Pool:
 
     @property
     def is_tight(self) -> bool:
-        half: int = self._server.max_threads // 2
-        return self._busy > half
+        return bool(self._busy > self._server.max_threads // 2)
 
     def park(self, request: Any, client_address: Any) -> bool:
         """Returns: whether the connection is silent, and parked."""
-        if self.lot is None or not is_silent(request):
-            return False
-        self.lot.park(request, client_address)
-        return True
+        silent = self.lot is not None and is_silent(request)
+        if silent:
+            self.lot.park(request, client_address)
+        return silent
 
     def is_one_of_us(self) -> bool:
         return threading.get_ident() in self._idents
@@ -217,8 +220,7 @@ class _Pool:
         thread = _RequestThread(self._work, (wait,), daemon=True)
         thread.name = f"pool-{next(self._numbers)}"
         with self._lock:
-            self._threads += 1
-            self._idle += 1
+            self._threads, self._idle = self._threads + 1, self._idle + 1
         try:
             if server.block_on_close and not server.daemon_threads:
                 vars(server).setdefault("_threads", _Threads()).keep(thread)
@@ -229,13 +231,12 @@ class _Pool:
             raise
 
     def _work(self, wait: SharedWait) -> None:
-        ident = threading.get_ident()
-        self._idents.add(ident)
+        self._idents.add(threading.get_ident())
         try:
             while self._turn(wait):
                 pass
         finally:
-            self._idents.discard(ident)
+            self._idents.discard(threading.get_ident())
             self._ended(wait, ran=True)
             if not self._idle:  # this one may have been ended by its handler
                 self._grow()
@@ -290,8 +291,7 @@ class _Pool:
     def _ended(self, wait: SharedWait, *, ran: bool) -> None:
         wait.close()
         with self._changed:
-            self._threads -= 1
-            self._idle -= 1
+            self._threads, self._idle = self._threads - 1, self._idle - 1
             last = self._closed and not self._threads
             if ran and self._leave.is_set() and not self._closed:
                 self._left.append(threading.current_thread())

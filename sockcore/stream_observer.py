@@ -63,13 +63,13 @@ class StreamObserver(Observer):
             record.fail_handshake(why)
 
     def _turn_away(self, observed: ObservedSocket, request: Request, reason: str) -> NoReturn:
-        observed.ended = request.connection.sock = None
-        observed.close()
         with self._lock:
             self._untold.discard(request)
             self._connections_total -= 1
             self._requests_total -= 1
             self._refused_total += 1
+        observed.ended = request.connection.sock = None
+        observed.close()
         peer = request.connection.peer
         self.emit(ConnectionRefused(server=self.server, peer=peer, at_us=now_us(), reason=reason))
         raise ConnectionLimitReached(reason)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 from sockcore.base import BaseServer
@@ -63,6 +62,8 @@ class UDPServer(TCPServer):
             for handled in range(_BATCH):
                 if not flags:  # in the serving thread, no thread of a pool
                     self.service_actions()
+                    if not self._accepts:
+                        return
                 self._received = False
                 if self._goes_on:
                     self._handle_request_noblock()
@@ -72,14 +73,11 @@ class UDPServer(TCPServer):
         finally:
             self._receive_flags = flags
 
-    @contextlib.contextmanager
-    def _never_blocking(self) -> Iterator[None]:
-        # Not the socket itself: answers leave by it, and may have to wait.
+    def _never_blocking(self) -> contextlib.AbstractContextManager[object]:
+        # Not the socket itself: answers leave by it, and may have to wait. It stays so, since a
+        # thread may be about to receive when the loop is out.
         self._receive_flags = _DONT_WAIT
-        try:
-            yield
-        finally:
-            self._receive_flags = 0
+        return contextlib.nullcontext()
 
     def server_activate(self) -> None:
         """Nothing to listen for."""

@@ -106,6 +106,9 @@ function fit(form) {
     option.disabled = Boolean(transport && option.dataset.transports && !option.dataset.transports.split(" ").includes(transport));
   }
   if (handler.selectedOptions[0]?.disabled) handler.value = [...handler.options].find((option) => !option.disabled)?.value ?? "";
+  const event = form.querySelector("[name=concurrency][value=event]");
+  event.disabled = transport === "udp" || transport === "unix-datagram";
+  if (event.disabled && event.checked) form.querySelector("[name=concurrency]").checked = true;
   for (const options of form.querySelectorAll("[data-handler]")) {
     options.hidden = options.disabled = options.dataset.handler !== handler.value;
   }

@@ -113,12 +113,20 @@ class Client:
 
 
 @contextmanager
-def clients(server: Json, number: int, folder: Path | None = None) -> Iterator[list[Client]]:
-    """So many of them, connected; closed in the end."""
+def clients(
+    server: Json, number: int, folder: Path | None = None, *, hello: bool = False
+) -> Iterator[list[Client]]:
+    """So many of them, connected; closed in the end.
+
+    `hello`: each is echoed its "hello N" before the next one comes, so that they are taken in
+    this order; several that come at once are taken by several threads.
+    """
     connected: list[Client] = []
     try:
-        for _ in range(number):
+        for n in range(number):
             connected.append(Client(server, folder))
+            if hello:
+                assert connected[-1].ask(b"hello %d\n" % n) == b"hello %d\n" % n
         yield connected
     finally:
         for client in connected:

@@ -237,14 +237,13 @@ class AppThread:
 
 
 def definition(transport: str = "tcp", /, **body: object) -> dict[str, object]:
-    """A create body: what `body` leaves out is an echo that runs, at any address."""
+    """A create body: what `body` leaves out is an echo that runs in a pool, at any address."""
     number = next(_numbers)
     unix = transport.startswith("unix")
     address = {"name": f"s{number}.sock"} if unix else {"host": "127.0.0.1", "port": 0}
     return {
         "name": f"test-{number}",
         "transport": transport,
-        "concurrency": "threading",
         "handler": "echo",
         "address": address,
         "wanted": "running",

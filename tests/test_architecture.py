@@ -21,16 +21,25 @@ SOCKCORE_ORDER = (
     *("tape", "noting", "tls", "observe_tls", "observe"),
     *("connections", "table", "telling", "observer", "unix_path"),
     *("stream_observer", "datagram_observer", "ticker", "loop"),
-    *("framing", "handlers", "messages", "conversation"),
+    *("decoding", "framing", "handlers", "messages", "conversation"),
     *("base", "tcp", "udp", "threads", "parking", "pool", "event"),
     *("children", "forks", "servers"),
 )
 #: Beside the order: a background server needs any but the mixins.
 SOCKCORE_BESIDE = {
     "wire": set(SOCKCORE_ORDER),
-    "hosted": {*SOCKCORE_ORDER, "background", "wire"},
-    "host_process": {*SOCKCORE_ORDER, "wire"},
-    "host": {*SOCKCORE_ORDER, "wire", "host_process"},
+    "outbox": {*SOCKCORE_ORDER, "wire"},
+    "host_errors": {*SOCKCORE_ORDER, "wire"},
+    "host_open": set(SOCKCORE_ORDER),
+    "host_restarts": set(),
+    "host_stderr": set(),
+    "host_process": {*SOCKCORE_ORDER, "wire", "host_errors", "host_open", "host_stderr"},
+    "host": {*SOCKCORE_ORDER, "host_errors", "host_process", "host_restarts"},
+    "hosted_forking": {*SOCKCORE_ORDER, "background", "wire", "outbox"},
+    "hosted": {
+        *SOCKCORE_ORDER,
+        *("background", "wire", "outbox", "host_errors", "hosted_forking"),
+    },
     "background": set(SOCKCORE_ORDER) - {"threads", "parking", "pool", "event", "servers"},
 }
 

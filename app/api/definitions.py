@@ -10,7 +10,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain import Concurrency, OptionValue, Transport, Wanted
+from app.domain import (
+    ClientCertificates,
+    Concurrency,
+    Isolation,
+    OptionValue,
+    Transport,
+    Wanted,
+)
 
 
 class Body(BaseModel):
@@ -27,19 +34,55 @@ class UnixAddressBody(Body):
 
 
 class LimitsBody(Body):
-    max_connections: int | None = Field(None, ge=1, le=100_000)
-    idle_timeout_s: float | None = Field(None, ge=0, le=86_400, description="0: no limit")
-    backlog: int | None = Field(None, ge=1, le=65_535)
+    max_connections: int | None = Field(
+        None, ge=1, le=100_000, description="open at one time; datagrams: peers remembered"
+    )
+    max_connections_per_address: int | None = Field(
+        None, ge=0, le=100_000, description="the same of one IP address, TCP only; 0: no limit"
+    )
+    idle_timeout_s: float | None = Field(
+        None, ge=0, le=86_400, description="without a byte either way; 0: no limit"
+    )
+    send_timeout_s: float | None = Field(
+        None, ge=0, le=3600, description="until a client that reads nothing is cut; 0: no limit"
+    )
+    handshake_timeout_s: float | None = Field(
+        None, ge=0.1, le=600, description="a client has to agree on TLS"
+    )
+    handler_timeout_s: float | None = Field(
+        None, ge=0, le=86_400, description="until a handler is reported as slow; 0: never"
+    )
+    max_threads: int | None = Field(
+        None, ge=1, le=10_000, description="pool and event: that answer at one time"
+    )
+    max_queue: int | None = Field(
+        None, ge=0, le=100_000, description="pool and event: accepted, waiting for a thread"
+    )
+    backlog: int | None = Field(
+        None, ge=1, le=65_535, description="the kernel holds before they are accepted"
+    )
+
+
+class TlsBody(Body):
+    certificate: str = Field(description="a name of GET certificates, with a private key")
+    client_ca: str | None = Field(
+        None, description="a name of GET certificates: whose certificates clients may show"
+    )
+    client_certificates: ClientCertificates = "none"
 
 
 class ServerDefinition(Body):
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")
     transport: Transport
-    concurrency: Concurrency
+    concurrency: Concurrency = Field("pool", description="GET kinds has those of each transport")
+    isolation: Isolation | None = Field(
+        None, description="thread by default; forking servers always have a process of their own"
+    )
     handler: str = Field(description="a key of GET handlers")
     handler_options: dict[str, OptionValue] | None = None
     address: InetAddressBody | UnixAddressBody
     limits: LimitsBody | None = None
+    tls: TlsBody | None = Field(None, description="of tcp and unix servers; null: none")
     wanted: Wanted | None = None
 
 
@@ -47,11 +90,26 @@ class ServerChange(Body):
     name: str | None = Field(None, description="may be given, but not changed")
     transport: Transport | None = None
     concurrency: Concurrency | None = None
+    isolation: Isolation | None = None
     handler: str | None = None
     handler_options: dict[str, OptionValue] | None = None
     address: InetAddressBody | UnixAddressBody | None = None
     limits: LimitsBody | None = None
+    tls: TlsBody | None = Field(None, description="replaced whole; null turns it off")
     wanted: Wanted | None = None
+
+
+class StoredCertificateBody(Body):
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")
+    pem: str = Field(
+        description="the private key and the certificate with its chain, as PEM, in any order but"
+        " the certificate before those that vouch for it; without a key it can be a client CA"
+    )
+
+
+class SelfSignedBody(Body):
+    name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")
+    hosts: list[str] = Field(min_length=1, max_length=100, examples=[["lab.example", "127.0.0.1"]])
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:

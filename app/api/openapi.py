@@ -6,7 +6,12 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from app.api.definitions import ServerChange, ServerDefinition
+from app.api.definitions import (
+    SelfSignedBody,
+    ServerChange,
+    ServerDefinition,
+    StoredCertificateBody,
+)
 from app.api.shapes import Problem
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -22,6 +27,8 @@ def complete(schema: dict[str, Any]) -> None:
             (Problem, "serialization"),
             (ServerDefinition, "validation"),
             (ServerChange, "validation"),
+            (StoredCertificateBody, "validation"),
+            (SelfSignedBody, "validation"),
         ],
         ref_template=_TEMPLATE,
     )

@@ -59,8 +59,20 @@ class Problem(Shape):
 
 class LimitsShape(Shape):
     max_connections: int
+    max_connections_per_address: int
     idle_timeout_s: float
+    send_timeout_s: float
+    handshake_timeout_s: float
+    handler_timeout_s: float
+    max_threads: int
+    max_queue: int
     backlog: int
+
+
+class TlsShape(Shape):
+    certificate: str
+    client_ca: str | None
+    client_certificates: str
 
 
 class InetShape(Shape):
@@ -76,13 +88,16 @@ class ServerShape(Shape):
     name: str
     transport: str
     concurrency: str
+    isolation: str
     handler: str
     handler_options: dict[str, OptionValue]
     address: InetShape | UnixShape
     limits: LimitsShape
+    tls: TlsShape | None
     wanted: str
     state: str
     error: str | None
+    pid: int | None
     fileno: int | None
     server_address: tuple[str, int] | str | None
     created_at: str
@@ -92,6 +107,8 @@ class ServerShape(Shape):
     requests_total: int
     errors_total: int
     refused_total: int
+    dropped_total: int
+    overdue_total: int
     bytes_in: int
     bytes_out: int
 
@@ -105,6 +122,8 @@ class ConnectionShape(Shape):
     bytes_out: int
     fileno: int | None
     thread: str | None
+    tls: str | None
+    certificate: str | None
 
 
 class KindShape(Shape):
@@ -136,17 +155,20 @@ def server_shape(status: ServerStatus) -> ServerShape:
         name=spec.name,
         transport=spec.transport,
         concurrency=spec.concurrency,
+        isolation=spec.isolation,
         handler=spec.handler,
         handler_options=dict(spec.handler_options),
         address=InetShape(host=address.host, port=address.port)
         if isinstance(address, InetAddress)
         else UnixShape(name=address.name),
         limits=LimitsShape.model_validate(spec.limits, from_attributes=True),
+        tls=spec.tls and TlsShape.model_validate(spec.tls, from_attributes=True),
         wanted=spec.wanted,
         created_at=iso(spec.created_us),
         started_at=None if status.started_us is None else iso(status.started_us),
-        **same(status, "state", "error", "fileno", "server_address", "connections"),
-        **same(status, "connections_total", "requests_total", "errors_total", "refused_total"),
+        **same(status, "state", "error", "pid", "fileno", "server_address"),
+        **same(status, "connections", "connections_total", "requests_total", "errors_total"),
+        **same(status, "refused_total", "dropped_total", "overdue_total"),
         **same(status, "bytes_in", "bytes_out"),
     )
 
@@ -156,6 +178,7 @@ def connection_shape(connection: ClientConnection) -> ConnectionShape:
         opened_at=iso(connection.opened_us),
         idle_s=round(connection.idle_s, 3),
         **same(connection, "id", "peer", "bytes_in", "bytes_out", "fileno", "thread"),
+        **same(connection, "tls", "certificate"),
     )
 
 

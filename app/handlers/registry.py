@@ -37,11 +37,20 @@ IMPORT_DEADLINE_S = 10.0
 class HandlerRegistry:
     """The handlers there are, as of the last look into the folder.
 
+    `only` names one file of the folder: the others are left alone.
+
     Thread: any. Readers take a snapshot and never wait for an import.
     """
 
-    def __init__(self, handlers_dir: Path, *, import_deadline_s: float = IMPORT_DEADLINE_S):
-        self._folder = handlers_dir.absolute()
+    def __init__(
+        self,
+        handlers_dir: Path,
+        *,
+        only: str | None = None,
+        import_deadline_s: float = IMPORT_DEADLINE_S,
+    ) -> None:
+        self.folder = handlers_dir.absolute()
+        self._only = only
         self._import_deadline_s = import_deadline_s
         self._lock = threading.Lock()  # guards _files, and lets one rescan run at a time
         self._files: dict[str, HandlerFile] = {}
@@ -67,10 +76,12 @@ class HandlerRegistry:
 
     def _found_locked(self) -> list[HandlerInfo]:
         try:
-            paths = handler_files(self._folder)
+            paths = handler_files(self.folder)
         except OSError as error:
             log.warning("the handlers folder cannot be read: %s", error)
-            return [broken_entry(self._folder.name, "The folder cannot be read", str(error))]
+            return [broken_entry(self.folder.name, "The folder cannot be read", str(error))]
+        if self._only is not None:
+            paths = [path for path in paths if path.name == self._only]
         before, self._files = self._files, {}
         for gone in before.keys() - {path.name for path in paths}:
             forget(gone)
@@ -114,6 +125,17 @@ class HandlerRegistry:
             )
         known = ", ".join(info.key for info in self.entries() if not info.broken)
         return f"There is no handler {quoted(key)}. Choose one of: {known}."
+
+
+def find_handler(
+    handlers_dir: str, key: str, transport: Transport, options: Mapping[str, OptionValue]
+) -> type:
+    """The class that answers, by a look at its own file alone: for a process that needs no other.
+
+    Raises: as `HandlerRegistry.handler_class`.
+    """
+    registry = HandlerRegistry(Path(handlers_dir), only=key.partition(":")[0])
+    return registry.handler_class(key, transport, options)
 
 
 def _warn_of(file: HandlerFile) -> None:

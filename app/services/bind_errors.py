@@ -6,6 +6,7 @@ import errno
 
 from app.domain import Address, InetAddress, ServerSpec, UnixAddress
 from app.errors import AppError, Conflict, FieldError, Forbidden, Invalid, Unavailable
+from sockcore.errors import CertificateError, SockcoreError
 
 
 def written(address: Address) -> str:
@@ -20,6 +21,10 @@ def refusal(spec: ServerSpec, error: BaseException) -> AppError:
     """What `error`, raised while `spec` was to listen, means to its user."""
     if isinstance(error, AppError):
         return error
+    if isinstance(error, CertificateError):
+        return Unavailable("certificate_unusable", f"Its TLS cannot be set up: {error}.")
+    if isinstance(error, SockcoreError):  # from a process of its own, where it was put in words
+        return Unavailable("start_failed", f"It could not start: {error}.")
     if not isinstance(error, OSError):
         return Unavailable("start_failed", f"It could not start: {error!r}.")
     if isinstance(spec.address, InetAddress):

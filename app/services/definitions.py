@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from app.domain import (
     CONCURRENCIES,
+    ISOLATIONS,
     TRANSPORTS,
     Address,
+    Concurrency,
     InetAddress,
+    Isolation,
     Limits,
     OptionValue,
     ServerSpec,
+    Tls,
     Transport,
     UnixAddress,
     Wanted,
@@ -27,7 +31,10 @@ from app.errors import Invalid
 from app.handlers.options import read_options
 from app.handlers.registry import HandlerRegistry
 from app.services.addresses import AddressRules
+from app.services.encryption import Check, check_transport, read_tls
 from app.services.fields import FieldReader
+from app.services.kinds import KIND_CLASSES
+from app.services.limits import FIXED_LIMITS, read_limits
 
 C = TypeVar("C", bound=str)
 T = TypeVar("T")
@@ -39,12 +46,16 @@ _KEYS = (
     "name",
     "transport",
     "concurrency",
+    "isolation",
     "handler",
     "handler_options",
     "address",
     "limits",
+    "tls",
     "wanted",
 )
+#: What a running server cannot change, besides FIXED_LIMITS.
+_FIXED = tuple(key for key in _KEYS if key not in ("name", "limits", "wanted"))
 _ADDRESS_KEYS = ("host", "port", "name")
 _KEYS_OF: Mapping[Transport, tuple[str, ...]] = {
     "tcp": ("host", "port"),
@@ -52,48 +63,57 @@ _KEYS_OF: Mapping[Transport, tuple[str, ...]] = {
     "unix": ("name",),
     "unix-datagram": ("name",),
 }
-_LIMIT_KEYS = ("max_connections", "idle_timeout_s", "backlog")
-_IDLE_MOST_S = 86_400  # a day; 0 is for longer
 
 
-def define(
-    body: Mapping[str, object], registry: HandlerRegistry, rules: AddressRules
-) -> ServerSpec:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a definition may refer to."""
+
+    handlers: HandlerRegistry
+    rules: AddressRules
+    check_certificate: Check
+
+
+def define(body: Mapping[str, object], around: Surroundings) -> ServerSpec:
     """The server that `body` asks for.
 
     Raises: Invalid with every wrong field; only when none is, Forbidden (host_not_allowed) or
     Conflict (panel_port).
     """
-    return _Reading(body, None, registry, rules).spec()
+    return _Reading(body, None, around).spec()
 
 
-def amend(
-    spec: ServerSpec, body: Mapping[str, object], registry: HandlerRegistry, rules: AddressRules
-) -> ServerSpec:
+def amend(spec: ServerSpec, body: Mapping[str, object], around: Surroundings) -> ServerSpec:
     """`spec` with the changes that `body` asks for.
 
-    `address` and `limits` may be given in part. `handler_options` are replaced whole, and start
-    empty when the handler changes. What is not touched is not judged again: a server whose
-    handler file has gone can still be told to stop.
+    `address` and `limits` may be given in part. `tls` and `handler_options` are replaced whole,
+    and the options start empty when the handler changes. What is not touched is not judged
+    again: a server whose handler file has gone can still be told to stop.
 
     Raises: as `define`.
     """
-    return _Reading(body, spec, registry, rules).spec()
+    return _Reading(body, spec, around).spec()
+
+
+def fixed_change(before: ServerSpec, after: ServerSpec) -> str | None:
+    """The first field in which `after` differs that a running server cannot change, if any."""
+    for field in _FIXED:
+        if getattr(before, field) != getattr(after, field):
+            return field
+    for limit in FIXED_LIMITS:
+        if getattr(before.limits, limit) != getattr(after.limits, limit):
+            return f"limits.{limit}"
+    return None
 
 
 class _Reading:
     """One body being read; `base` is what it changes, None when it defines a server."""
 
     def __init__(
-        self,
-        body: Mapping[str, object],
-        base: ServerSpec | None,
-        registry: HandlerRegistry,
-        rules: AddressRules,
+        self, body: Mapping[str, object], base: ServerSpec | None, around: Surroundings
     ) -> None:
         self._base = base
-        self._registry = registry
-        self._rules = rules
+        self._around = around
         self._read = FieldReader()
         self._body = self._read.known(body, "", _KEYS)
         if not isinstance(body, Mapping):  # what JSON holds need be no object
@@ -103,12 +123,12 @@ class _Reading:
         base = self._base
         name = self._name()
         transport = self._choice("transport", TRANSPORTS, base.transport if base else None)
-        concurrency = self._choice(
-            "concurrency", CONCURRENCIES, base.concurrency if base else None
-        )
+        concurrency = self._concurrency(transport)
+        isolation = self._isolation(concurrency)
         handler, options = self._handler(transport)
         address = self._address(transport)
         limits = self._limits()
+        tls = self._tls(transport)
         wanted = self._choice("wanted", _WANTED, base.wanted if base else "stopped")
         self._read.settle()
         assert address is not None  # as _sure(), which mypy cannot infer for a union
@@ -116,10 +136,12 @@ class _Reading:
             name=_sure(name),
             transport=_sure(transport),
             concurrency=_sure(concurrency),
+            isolation=_sure(isolation),
             handler=_sure(handler),
             handler_options=options,
             address=address,
             limits=limits,
+            tls=tls,
             wanted=_sure(wanted),
             created_us=base.created_us if base else 0,
         )
@@ -147,6 +169,31 @@ class _Reading:
             return default
         return self._read.choice(self._body, key, choices)
 
+    def _concurrency(self, transport: Transport | None) -> Concurrency | None:
+        default = self._base.concurrency if self._base else CONCURRENCIES[0]
+        concurrency = self._choice("concurrency", CONCURRENCIES, default)
+        if transport is None or concurrency is None or (transport, concurrency) in KIND_CLASSES:
+            return concurrency
+        there_are = ", ".join(c for t, c in KIND_CLASSES if t == transport)
+        detail = (
+            f"There is no {transport} server that is {concurrency}. Choose one of {there_are}."
+        )
+        self._read.wrong("unknown_kind", detail, "concurrency")
+        return None
+
+    def _isolation(self, concurrency: Concurrency | None) -> Isolation | None:
+        base = self._base
+        isolation = self._choice("isolation", ISOLATIONS, base.isolation if base else "thread")
+        if concurrency != "forking" or isolation is None:
+            return isolation
+        if isolation == "thread" and "isolation" in self._body:
+            detail = (
+                "A forking server runs in a process of its own, for one with threads must not"
+                " fork: leave isolation out, or say process."
+            )
+            self._read.wrong("forking_needs_process", detail, "isolation")
+        return "process"
+
     def _handler(self, transport: Transport | None) -> tuple[str | None, Options]:
         base = self._base
         touched = "handler" in self._body or "handler_options" in self._body
@@ -167,7 +214,7 @@ class _Reading:
         self, key: str, transport: Transport | None, options: Mapping[str, object]
     ) -> Options:
         try:
-            return read_options(self._registry.usable(key, transport).options, options)
+            return read_options(self._around.handlers.usable(key, transport).options, options)
         except Invalid as refusal:
             self._read.refuse(refusal)
             return {}
@@ -200,42 +247,24 @@ class _Reading:
             name = self._read.text(given, "address.name")
             if name is None:
                 return None
-            self._read.refuse(*self._rules.name_refusals(name))
+            self._read.refuse(*self._around.rules.name_refusals(name))
             return UnixAddress(name)
         host = self._read.text(given, "address.host")
         port = self._read.whole(given, "address.port")
-        self._read.refuse(*self._rules.inet_refusals(transport, host, port))
+        self._read.refuse(*self._around.rules.inet_refusals(transport, host, port))
         return None if host is None or port is None else InetAddress(host, port)
 
     def _limits(self) -> Limits:
         limits = self._base.limits if self._base else Limits()
-        given = self._read.known(self._body.get("limits", {}), "limits", _LIMIT_KEYS)
-        if "max_connections" in given:
-            limits = replace(
-                limits, max_connections=self._whole(given, "max_connections", 100_000)
-            )
-        if "idle_timeout_s" in given:
-            limits = replace(limits, idle_timeout_s=self._idle_timeout_s(given))
-        if "backlog" in given:
-            limits = replace(limits, backlog=self._whole(given, "backlog", 65_535))
-        return limits
+        return read_limits(self._read, self._body.get("limits", {}), limits)
 
-    def _whole(self, given: Mapping[str, object], key: str, most: int) -> int:
-        value = self._read.whole(given, f"limits.{key}")
-        if value is not None and not 1 <= value <= most:
-            detail = f"limits.{key} must be from 1 to {most}."
-            self._read.wrong("limit_range", detail, f"limits.{key}")
-        return value or 0
-
-    def _idle_timeout_s(self, given: Mapping[str, object]) -> float:
-        value = self._read.number(given, "limits.idle_timeout_s")
-        if value is None:
-            return 0.0
-        if not 0 <= value <= _IDLE_MOST_S:  # which NaN is not either
-            detail = f"limits.idle_timeout_s must be from 0 (no limit) to {_IDLE_MOST_S} seconds."
-            self._read.wrong("limit_range", detail, "limits.idle_timeout_s")
-            return 0.0  # float() of what is far out of range may not work
-        return float(value)
+    def _tls(self, transport: Transport | None) -> Tls | None:
+        base = self._base
+        tls = base.tls if base else None
+        if "tls" in self._body:
+            tls = read_tls(self._read, self._body["tls"], self._around.check_certificate)
+        check_transport(self._read, transport, tls)
+        return tls
 
 
 def _fields(address: Address) -> Mapping[str, object]:

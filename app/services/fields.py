@@ -66,8 +66,9 @@ class FieldReader:
             if choice == value:
                 return choice
         if value is not None:
-            detail = f"There is no {path} {quoted(value)}. Choose one of: {', '.join(choices)}."
-            self.wrong(f"unknown_{path}", detail, path)
+            word = path.rpartition(".")[2]
+            detail = f"There is no {word} {quoted(value)}. Choose one of: {', '.join(choices)}."
+            self.wrong(f"unknown_{word}", detail, path)
         return None
 
     def _value(self, given: Mapping[str, object], path: str) -> object:

@@ -5,36 +5,59 @@ Knows how a definition becomes a listening socket. Knows nothing of tables or of
 
 from __future__ import annotations
 
-import errno
-import itertools
 import logging
-import socket
+import os
 import threading
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import sockcore
-from app.domain import ClientConnection, InetAddress, Limits, ServerSpec, ServerStatus, UnixAddress
-from app.errors import AppError
+from app.domain import (
+    ClientConnection,
+    InetAddress,
+    Limits,
+    ServerSpec,
+    ServerStatus,
+    State,
+    Tls,
+    UnixAddress,
+)
+from app.errors import AppError, Unavailable
 from app.handlers.registry import HandlerRegistry
 from app.services.addresses import AddressRules
 from app.services.bind_errors import refusal
-from app.services.kinds import KIND_CLASSES
+from app.services.certificates import Certificates
+from app.services.listening import Listener, TlsFiles, listen
 from app.services.socket_files import SocketFiles
 from app.settings import PortRange
-from sockcore import EventSink, ServerState
+from sockcore import EventSink
+from sockcore.host import HostedServer
 
 log = logging.getLogger("app.servers")
 
 #: Seconds a stop may take in all: handlers finish within it or are cut.
 STOP_S = 4.5
 
-#: Bytes of the longest datagram taken; UDP carries at most 65,507, a local one up to the
-#: kernel's buffer, 208 KiB unless tuned.
-_MAX_PACKET = {"udp": 65_535, "unix-datagram": 256 * 1024}
-
 #: What the kernel picks port 0 from lies inside this; where only less is allowed we pick.
 _ANY_PORT: PortRange = (1024, 65535)
+
+#: What makes a server in a process of its own.
+_HOSTED = "app.services.listening:listen_here"
+
+
+#: A server in this process, or in one of its own.
+Run = sockcore.BackgroundServer | HostedServer
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What servers listen with: rules, handlers, files; and who hears what happens."""
+
+    handlers: HandlerRegistry
+    rules: AddressRules
+    sockets: SocketFiles
+    certificates: Certificates
+    sink: EventSink
 
 
 class ManagedServer:
@@ -43,71 +66,82 @@ class ManagedServer:
     Thread: any; `lock` is held by whoever changes its wanted or actual state.
     """
 
-    def __init__(
-        self,
-        spec: ServerSpec,
-        *,
-        handlers: HandlerRegistry,
-        rules: AddressRules,
-        sockets: SocketFiles,
-        sink: EventSink,
-    ) -> None:
+    def __init__(self, spec: ServerSpec, means: Means) -> None:
         self.lock = threading.Lock()
         self.spec = spec
         self.trouble: str | None = None  # what it suffers from while running
-        self._handlers = handlers
-        self._rules = rules
-        self._sockets = sockets
-        self._refused: AppError | None = None
-        self._background = sockcore.BackgroundServer(
-            self._listen, name=spec.name, sink=sink, limits=_sockcore_limits(spec.limits)
-        )
+        self._means = means
+        self._refused: AppError | None = None  # why the last start came to nothing
+        self._run: Run | None = None  # the present one, or the last
 
     # -- shown ----------------------------------------------------------------------------
 
     @property
     def is_running(self) -> bool:
-        return self._background.state is ServerState.RUNNING
+        return self._state == "running"
 
     @property
     def is_stopped(self) -> bool:
-        return self._background.state in (ServerState.STOPPED, ServerState.FAILED)
+        return self._state in ("stopped", "failed")
+
+    @property
+    def _state(self) -> State:
+        if self._refused is not None:
+            return "failed"
+        return "stopped" if self._run is None else self._run.state.value
 
     def status(self) -> ServerStatus:
-        background = self._background
-        totals = background.totals()
-        state = background.state
+        run, state = self._run, self._state
+        if run is None:
+            return ServerStatus(spec=self.spec, state=state, error=self._error(state))
+        totals = run.totals()
         return ServerStatus(
             spec=self.spec,
-            state=state.value,
-            error=self._error() if state is ServerState.FAILED else self.trouble,
-            fileno=background.fileno,
-            server_address=_shown(background.address),
-            started_us=background.started_us,
+            state=state,
+            error=self._error(state),
+            pid=_pid(run),
+            fileno=run.fileno,
+            server_address=_shown(run.address),
+            started_us=run.started_us,
             connections=totals.connections,
             connections_total=totals.connections_total,
             requests_total=totals.requests_total,
             errors_total=totals.errors_total,
             refused_total=totals.refused_total,
+            dropped_total=totals.dropped_total,
+            overdue_total=totals.overdue_total,
             bytes_in=totals.bytes_in,
             bytes_out=totals.bytes_out,
         )
 
-    def _error(self) -> str | None:
-        return self._refused.detail if self._refused else self._background.error
+    def _error(self, state: State) -> str | None:
+        if state != "failed":
+            return self.trouble
+        if self._refused is not None:
+            return self._refused.detail
+        return self._run.error if self._run is not None else None
 
     def connections(self) -> list[ClientConnection]:
-        return self._background.connections()
+        return [] if self._run is None else self._run.connections()
 
     def disconnect(self, connection_id: int) -> bool:
-        return self._background.disconnect(connection_id)
+        return self._run is not None and self._run.disconnect(connection_id)
 
     # -- changed --------------------------------------------------------------------------
 
     def amend(self, spec: ServerSpec) -> None:
         """Follow another definition: limits at once, the rest from the next start."""
         self.spec = spec
-        self._background.limits = _sockcore_limits(spec.limits)
+        if self._run is not None:
+            self._run.limits = _sockcore_limits(spec.limits)
+
+    def settle(self) -> None:
+        """Do not come back by yourself, where you may: what you were is about to change."""
+        if self._run is not None and self._refused is None and self._state == "failed":
+            self._run.stop(STOP_S)
+            self._refused = Unavailable(
+                "changed_since", "It had failed, and was changed since. Start it again."
+            )
 
     def start(self) -> None:
         """Listen, unless it does already.
@@ -118,77 +152,105 @@ class ManagedServer:
             return
         self.trouble = self._refused = None
         try:
-            self._background.start()
+            if self._run is not None:
+                self._run.stop(STOP_S)  # one that died may be about to come back by itself
+            self._run = self._prepared()
+            self._run.start()
         except Exception as error:
             self._refused = refusal(self.spec, error)
             log.warning("%s could not start: %s", self.spec.name, self._refused.detail)
             raise self._refused from error
-        log.info("%s listens on %s", self.spec.name, self._background.address)
+        log.info("%s listens on %s", self.spec.name, self._run.address)
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop listening, unless it has. Returns within `timeout_s`."""
         was_running = self.is_running
-        self._background.stop(timeout_s)
+        if self._run is not None:
+            self._run.stop(timeout_s)
         self.trouble = self._refused = None
         if isinstance(self.spec.address, UnixAddress):
-            self._sockets.remove(self.spec.address.name)
+            self._means.sockets.remove(self.spec.address.name)
         if was_running:
             log.info("%s stopped", self.spec.name)
 
     # -- listening ------------------------------------------------------------------------
 
-    def _listen(self) -> sockcore.TCPServer:
-        spec = self.spec
-        handler = self._handlers.handler_class(spec.handler, spec.transport, spec.handler_options)
-        if isinstance(spec.address, UnixAddress):
-            self._rules.check(spec.transport, spec.address)
-            self._sockets.prepare()
-            self._sockets.clear(spec.address.name)
-            path = self._sockets.path(spec.address.name).resolve()
-            return self._server_class(socket.AF_UNIX)(str(path), handler)
-        return self._listen_inet(spec.address, handler)
+    def _prepared(self) -> Run:
+        """A run to be started: all is checked here that needs no socket.
 
-    def _listen_inet(self, address: InetAddress, handler: type) -> sockcore.TCPServer:
-        self._rules.check(self.spec.transport, address)
-        place = self._rules.place(address.host)
-        server_class = self._server_class(
-            socket.AF_INET6 if place.version == 6 else socket.AF_INET
+        Raises: AppError.
+        """
+        spec, handlers = self.spec, self._means.handlers
+        handler = handlers.handler_class(spec.handler, spec.transport, spec.handler_options)
+        listener = self._listener()
+        limits = _sockcore_limits(spec.limits)
+        if spec.isolation == "process":
+            return HostedServer(
+                _HOSTED, (listener.values(),), name=spec.name, sink=self._means.sink, limits=limits
+            )
+        return sockcore.BackgroundServer(
+            lambda: listen(listener, handler),
+            name=spec.name,
+            sink=self._means.sink,
+            limits=limits,
         )
-        for port in self._ports(address.port):
-            try:
-                return server_class((str(place), port), handler)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or address.port:
-                    raise
-        raise OSError(errno.EADDRINUSE, "no allowed port is free")
 
-    def _ports(self, wanted: int) -> Iterator[int]:
+    def _listener(self) -> Listener:
+        spec = self.spec
+        self._means.rules.check(spec.transport, spec.address)
+        return Listener(
+            transport=spec.transport,
+            concurrency=spec.concurrency,
+            handler=spec.handler,
+            handler_options=dict(spec.handler_options),
+            handlers_dir=str(self._means.handlers.folder),
+            backlog=spec.limits.backlog,
+            max_threads=spec.limits.max_threads,
+            max_queue=spec.limits.max_queue,
+            tls=self._tls_files(spec.tls),
+            **self._place(spec.address),
+        )
+
+    def _place(self, address: InetAddress | UnixAddress) -> dict[str, Any]:
+        if isinstance(address, InetAddress):
+            host = str(self._means.rules.place(address.host))
+            return {"host": host, "ports": self._ports(address.port)}
+        sockets = self._means.sockets
+        sockets.prepare()
+        sockets.clear(address.name)
+        return {"path": str(sockets.path(address.name).resolve())}
+
+    def _ports(self, wanted: int) -> tuple[PortRange, ...]:
         """The ports to try. For 0 the kernel chooses where every port is allowed, else we do."""
-        allowed = self._rules.listen_ports
-        if wanted or _ANY_PORT in allowed:
-            return iter((wanted,))
-        panel = self._rules.panel_port
-        every = itertools.chain.from_iterable(range(low, high + 1) for low, high in allowed)
-        return (port for port in every if port != panel)
+        rules = self._means.rules
+        if wanted or _ANY_PORT in rules.listen_ports:
+            return ((wanted, wanted),)
+        panel = rules.panel_port
+        return tuple(
+            part
+            for low, high in rules.listen_ports
+            for part in ((low, min(high, panel - 1)), (max(low, panel + 1), high))
+            if part[0] <= part[1]
+        )
 
-    def _server_class(self, family: int) -> Callable[..., sockcore.TCPServer]:
-        base = KIND_CLASSES[self.spec.transport, self.spec.concurrency]
-        attributes = {
-            "address_family": family,
-            # A port whose last connections still wait out their end can be listened on at once.
-            # Not for datagrams: there it would let two servers share a port.
-            "allow_reuse_address": self.spec.transport == "tcp",
-            "request_queue_size": self.spec.limits.backlog,
-            "max_packet_size": _MAX_PACKET.get(self.spec.transport, 0),
-        }
-        return type(base.__name__, (_Quiet, base), attributes)
+    def _tls_files(self, tls: Tls | None) -> TlsFiles | None:
+        if tls is None:
+            return None
+        certificates = self._means.certificates
+        certificates.check(tls.certificate, True)
+        if tls.client_ca is not None:
+            certificates.check(tls.client_ca, False)
+        return TlsFiles(
+            certificate=str(certificates.path(tls.certificate)),
+            client_ca=None if tls.client_ca is None else str(certificates.path(tls.client_ca)),
+            client_certificates=tls.client_certificates,
+        )
 
 
-class _Quiet:
-    """A handler's traceback is kept with its request, not printed."""
-
-    def handle_error(self, _request: object, client_address: object) -> None:
-        log.debug("a handler raised for %s", client_address, exc_info=True)
+def _pid(run: Run) -> int | None:
+    if run.fileno is None:
+        return None
+    return os.getpid() if isinstance(run, sockcore.BackgroundServer) else run.pid
 
 
 def _shown(address: Any) -> tuple[str, int] | str | None:
@@ -200,5 +262,9 @@ def _shown(address: Any) -> tuple[str, int] | str | None:
 def _sockcore_limits(limits: Limits) -> sockcore.Limits:
     return sockcore.Limits(
         max_connections=limits.max_connections,
+        max_connections_per_address=limits.max_connections_per_address or None,
         idle_timeout_s=limits.idle_timeout_s or None,
+        send_timeout_s=limits.send_timeout_s or None,
+        handshake_timeout_s=limits.handshake_timeout_s,
+        handler_timeout_s=limits.handler_timeout_s or None,
     )

@@ -16,13 +16,14 @@ from dataclasses import replace
 from typing import Literal
 
 import sockcore
-from app.domain import ClientConnection, ServerSpec, ServerStatus, Wanted
+from app.domain import ClientConnection, ServerStatus, Wanted
 from app.errors import AppError, Conflict, NotFound, Unavailable
 from app.handlers.registry import HandlerRegistry
 from app.services.addresses import AddressRules
-from app.services.definitions import amend, define
+from app.services.certificates import Certificates
+from app.services.definitions import Surroundings, amend, define, fixed_change
 from app.services.live import LiveFeed, Notice
-from app.services.managed import ManagedServer
+from app.services.managed import ManagedServer, Means
 from app.services.socket_files import SocketFiles
 from app.store.servers import ServerTable
 
@@ -44,19 +45,21 @@ class ServerService:
         table: ServerTable,
         handlers: HandlerRegistry,
         rules: AddressRules,
+        certificates: Certificates,
         feed: LiveFeed,
         record: Callable[[sockcore.RequestProgressed | sockcore.RequestFinished], None],
     ) -> None:
         self._table = table
-        self._handlers = handlers
-        self._rules = rules
+        self._around = Surroundings(handlers, rules, certificates.check)
         self._feed = feed
         self._record = record
-        self._sockets = SocketFiles(rules.socket_dir)
+        self._means = Means(
+            handlers, rules, SocketFiles(rules.socket_dir), certificates, self._hear
+        )
         self._closed = False
         self._lock = threading.Lock()  # guards _servers and the order of its changes
         self._servers: dict[str, ManagedServer] = {
-            spec.name: self._managed(spec) for spec in table.all()
+            spec.name: ManagedServer(spec, self._means) for spec in table.all()
         }
 
     # -- shown ----------------------------------------------------------------------------
@@ -83,10 +86,8 @@ class ServerService:
         One that cannot start then is not created at all.
         Raises: AppError saying what is wrong with `body`, or why it cannot listen.
         """
-        spec = replace(
-            define(body, self._handlers, self._rules), created_us=time.time_ns() // 1000
-        )
-        server = self._managed(spec)
+        spec = replace(define(body, self._around), created_us=time.time_ns() // 1000)
+        server = ManagedServer(spec, self._means)
         with server.lock:
             with self._lock:
                 self._table.add(spec)
@@ -108,9 +109,12 @@ class ServerService:
         """
         with self._held(name) as server:
             before = server.spec
-            after = amend(before, body, self._handlers, self._rules)
-            if not server.is_stopped:
-                _check_live(before, after)
+            after = amend(before, body, self._around)
+            fixed = fixed_change(before, after)
+            if fixed is not None and not server.is_stopped:
+                raise _server_running(name, fixed)
+            if fixed is not None:
+                server.settle()
             self._table.replace(after)
             server.amend(after)
             if after.wanted != before.wanted or "wanted" in body:
@@ -176,15 +180,6 @@ class ServerService:
                 pool.submit(server.stop, CLOSE_S)
 
     # -- inside ---------------------------------------------------------------------------
-
-    def _managed(self, spec: ServerSpec) -> ManagedServer:
-        return ManagedServer(
-            spec,
-            handlers=self._handlers,
-            rules=self._rules,
-            sockets=self._sockets,
-            sink=self._hear,
-        )
 
     def _find(self, name: str) -> ManagedServer:
         with self._lock:
@@ -264,15 +259,6 @@ class ServerService:
         if self._closed:
             raise Unavailable("closing", "Sockpit is shutting down, so nothing is started.")
         server.start()
-
-
-def _check_live(before: ServerSpec, after: ServerSpec) -> None:
-    """Raises: Conflict when `after` differs in what a running server cannot change."""
-    for field in ("transport", "concurrency", "handler", "handler_options", "address"):
-        if getattr(before, field) != getattr(after, field):
-            raise _server_running(before.name, field)
-    if before.limits.backlog != after.limits.backlog:
-        raise _server_running(before.name, "limits.backlog")
 
 
 def _server_running(name: str, field: str) -> Conflict:

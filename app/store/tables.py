@@ -34,9 +34,11 @@ class ServerRow(Table, table=True):
     name: str = Field(primary_key=True)
     transport: str
     concurrency: str
+    isolation: str
     handler: str
     handler_options: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     address: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     limits: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    tls: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True)))
     wanted: str
     created_us: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -1,39 +1,28 @@
 """The form that defines a server, and the one that changes it.
 
-The form's fields become the body that the JSON API takes; what is refused comes back beside the
-field, with what was typed kept.
+What is refused comes back beside the field, with what was typed kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import Services, services
-from app.domain import CONCURRENCIES, TRANSPORTS, InetAddress, Limits, ServerSpec
+from app.domain import CONCURRENCIES, ISOLATIONS, TRANSPORTS
 from app.errors import AppError, Conflict, NotFound
-from app.handlers.registry import OptionInfo
 from app.services.kinds import KINDS
+from app.web import form_values
+from app.web.form_values import MAKE, Values
 from app.web.view import leave_flash, page
 
 router = APIRouter()
 
-Values = Mapping[str, str]
-
-#: A form's field by the path of the JSON body's; options are `option.<handler>.<option>`.
-_FIELDS = {
-    "address.host": "host",
-    "address.port": "port",
-    "address.name": "socket_name",
-    "limits.max_connections": "max_connections",
-    "limits.idle_timeout_s": "idle_timeout_s",
-    "limits.backlog": "backlog",
-}
-_LIMITS = ("max_connections", "idle_timeout_s", "backlog")
-_UNIX = ("unix", "unix-datagram")
+_EVERYWHERE = ("0.0.0.0", "::")
 
 
 async def _values(request: Request) -> Values:
@@ -46,15 +35,16 @@ Given = Annotated[Values, Depends(_values)]
 
 @router.get("/new")
 def new(request: Request, found: All) -> HTMLResponse:
-    return _form(request, found, _blank(found))
+    return _form(request, found, form_values.blank(found))
 
 
 @router.post("/new")
 def create(request: Request, found: All, given: Given) -> Response:
+    name = given.get("name", "").strip()
     wanted = "running" if given.get("start") else "stopped"
-    body = {"name": given.get("name", "").strip(), **_body(found, given), "wanted": wanted}
     try:
-        status = found.servers.create(body)
+        with _certified(found, name, given) as body:
+            status = found.servers.create({"name": name, **body, "wanted": wanted})
     except AppError as refusal:
         return _form(request, found, given, refusal=refusal)
     return RedirectResponse(f"/servers/{status.spec.name}", 303)
@@ -63,16 +53,18 @@ def create(request: Request, found: All, given: Given) -> Response:
 @router.get("/servers/{name}/edit")
 def edit(request: Request, name: str, found: All) -> HTMLResponse:
     spec = found.servers.get(name).spec
-    return _form(request, found, {**_blank(found), **_filled(spec)}, name=name)
+    values = {**form_values.blank(found), **form_values.filled(spec)}
+    return _form(request, found, values, name=name)
 
 
 @router.post("/servers/{name}/edit")
 def save(request: Request, name: str, found: All, given: Given) -> Response:
     spec = found.servers.get(name).spec
-    now = _body(found, _filled(spec))
-    changes = {key: value for key, value in _body(found, given).items() if value != now[key]}
+    now = form_values.body(found, form_values.filled(spec))
     try:
-        _save(found, name, changes, restart=bool(given.get("restart")))
+        with _certified(found, name, given) as body:
+            changes = {key: value for key, value in body.items() if value != now[key]}
+            _save(found, name, changes, restart=bool(given.get("restart")))
     except NotFound:
         raise
     except AppError as refusal:
@@ -80,6 +72,32 @@ def save(request: Request, name: str, found: All, given: Given) -> Response:
     response = RedirectResponse(f"/servers/{name}", 303)
     leave_flash(response, "saved", name)
     return response
+
+
+@contextmanager
+def _certified(found: Services, name: str, given: Values) -> Iterator[dict[str, object]]:
+    """The body of the form, with the certificate made that it asks for; taken back when what
+    follows is refused."""
+    body = form_values.body(found, given)
+    tls = body["tls"]
+    if not isinstance(tls, dict) or tls["certificate"] != MAKE:
+        yield body
+        return
+    host = given.get("host", "").strip()
+    here = (host,) if host in found.settings.listen_hosts and host not in _EVERYWHERE else ()
+    made = found.certificates.make(
+        {
+            "name": found.certificates.free_name(name),
+            "hosts": list(dict.fromkeys((*here, "localhost", "127.0.0.1", "::1"))),
+        }
+    )
+    tls["certificate"] = made.name
+    try:
+        yield body
+    except AppError:
+        if not found.certificates.get(made.name).used_by:  # as by one that only could not start
+            found.certificates.delete(made.name)
+        raise
 
 
 def _save(found: Services, name: str, changes: Mapping[str, object], *, restart: bool) -> None:
@@ -108,7 +126,7 @@ def _form(
     refusal: AppError | None = None,
 ) -> HTMLResponse:
     """`name`: of the server that is changed, None for a new one."""
-    errors, general = _errors(refusal, values)
+    errors, general = form_values.errors(refusal, values)
     return page(
         request,
         "server_form.html",
@@ -118,128 +136,29 @@ def _form(
         errors=errors,
         general=general,
         first_error=next(iter(errors), None),
-        kinds=KINDS,
-        transports=TRANSPORTS,
-        concurrencies=CONCURRENCIES,
-        handlers=[info for info in found.handlers.entries() if not info.broken],
-        hosts=found.settings.listen_hosts,
-        ports=_ports(found),
-        defaults=Limits(),
         server_count=len(found.servers.all()),
+        **_choices(found),
     )
+
+
+def _choices(found: Services) -> dict[str, object]:
+    """What the form offers."""
+    return {
+        "kinds": KINDS,
+        "transports": TRANSPORTS,
+        "concurrencies": CONCURRENCIES,
+        "isolations": ISOLATIONS,
+        "certificates": found.certificates.all(),
+        "make": MAKE,
+        "handlers": [info for info in found.handlers.entries() if not info.broken],
+        "hosts": found.settings.listen_hosts,
+        "ports": _ports(found),
+        "advanced": form_values.ADVANCED,
+        "defaults": form_values.blank(found),
+    }
 
 
 def _ports(found: Services) -> str:
     """`1024-65535`, `80, 20000-20019`: where a server may listen."""
     ranges = found.settings.listen_ports
     return ", ".join(f"{low}" if low == high else f"{low}–{high}" for low, high in ranges)
-
-
-def _errors(refusal: AppError | None, values: Values) -> tuple[dict[str, str], str | None]:
-    """Sentences by the form's field, and one for the form when no field is at fault."""
-    errors: dict[str, str] = {}
-    for wrong in refusal.fields if refusal else ():
-        field = _field(wrong.field, values)
-        errors[field] = f"{errors[field]} {wrong.detail}" if field in errors else wrong.detail
-    return errors, None if errors or not refusal else refusal.detail
-
-
-def _field(path: str, values: Values) -> str:
-    if path == "address":
-        return "socket_name" if values.get("transport") in _UNIX else "host"
-    if path.startswith("handler_options."):
-        return f"option.{values.get('handler', '')}.{path.removeprefix('handler_options.')}"
-    return _FIELDS.get(path, path)
-
-
-def _blank(found: Services) -> dict[str, str]:
-    usable = [info.key for info in found.handlers.entries() if not info.broken]
-    return {
-        "name": "",
-        "transport": TRANSPORTS[0],
-        "concurrency": CONCURRENCIES[0],
-        "handler": usable[0] if usable else "",
-        "host": found.settings.listen_hosts[0] if found.settings.listen_hosts else "",
-        "port": "0",
-        "socket_name": "",
-        "start": "on",
-        **_limits(Limits()),
-    }
-
-
-def _filled(spec: ServerSpec) -> dict[str, str]:
-    """The form as it would be for `spec`."""
-    values = {
-        "name": spec.name,
-        "transport": spec.transport,
-        "concurrency": spec.concurrency,
-        "handler": spec.handler,
-        **_limits(spec.limits),
-    }
-    for option, value in spec.handler_options.items():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        values[f"option.{spec.handler}.{option}"] = text
-    if isinstance(spec.address, InetAddress):
-        return {**values, "host": spec.address.host, "port": str(spec.address.port)}
-    return {**values, "socket_name": spec.address.name}
-
-
-def _limits(limits: Limits) -> dict[str, str]:
-    values = (getattr(limits, name) for name in _LIMITS)
-    texts = (str(int(value)) if value == int(value) else str(value) for value in values)
-    return dict(zip(_LIMITS, texts, strict=True))
-
-
-def _body(found: Services, given: Values) -> dict[str, object]:
-    """The JSON body that the form stands for, but for its name and wanted state.
-
-    What is no number where one belongs stays text: the service says what is wrong with it.
-    """
-    limits = {name: _number(given[name]) for name in _LIMITS if given.get(name, "").strip()}
-    return {
-        "transport": given.get("transport", ""),
-        "concurrency": given.get("concurrency", ""),
-        "handler": given.get("handler", ""),
-        "handler_options": _options(found, given),
-        "address": _address(given),
-        "limits": limits,
-    }
-
-
-def _address(given: Values) -> dict[str, object]:
-    if given.get("transport") in _UNIX:
-        return {"name": given.get("socket_name", "").strip()}
-    port = given.get("port", "").strip()
-    return {"host": given.get("host", "").strip(), "port": _number(port) if port else 0}
-
-
-def _options(found: Services, given: Values) -> dict[str, object]:
-    """The options of the chosen handler that were given and are not as by default."""
-    key = given.get("handler", "")
-    info = found.handlers.get(key)
-    options: dict[str, object] = {}
-    for option in info.options if info else ():
-        text = given.get(f"option.{key}.{option.name}", given.get(f"option.{option.name}"))
-        if text is None or (not text.strip() and option.type != "str"):
-            continue
-        value = _typed(option, text)
-        if value != option.default:
-            options[option.name] = value
-    return options
-
-
-def _typed(option: OptionInfo, text: str) -> object:
-    if option.type == "str":
-        return text
-    if option.type == "bool":
-        return {"true": True, "false": False}.get(text, text)
-    return _number(text.strip())
-
-
-def _number(text: str) -> int | float | str:
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text

@@ -82,15 +82,19 @@ def servers_context(
     }
 
 
+def _comes_back(status: ServerStatus) -> bool:
+    """Whether it may be started again by itself, and what is said of it changes meanwhile."""
+    return status.state == "failed" and status.spec.isolation == "process"
+
+
 class ServersScreen:
     """/servers: alarms, totals and the table."""
-
-    tick_s = None
 
     def __init__(self, services: Services, errors: Mapping[str, str] = NO_ERRORS) -> None:
         self._services = services
         self._errors = errors
         self._known: dict[str, ServerStatus] = {}
+        self.tick_s: float | None = None
 
     def regions(self, batch: Batch | None) -> Iterable[Region]:
         context = servers_context(self._services, self._errors)
@@ -100,6 +104,7 @@ class ServersScreen:
         yield Region("gap", render("_gap.html", missed=batch.missed if batch else 0))
         statuses = {status.spec.name: status for status in self._services.servers.all()}
         before, self._known = self._known, statuses
+        self.tick_s = TICK_S if any(map(_comes_back, statuses.values())) else None
         if batch is None or before.keys() != statuses.keys():
             yield Region("servers", render("_servers.html", **context))
             return
@@ -171,7 +176,8 @@ class ServerScreen:
         context = server_context(
             self._services, self._name, error=self._error, refused=self._refused
         )
-        self.tick_s = TICK_S if context["connections"] else None
+        status = self._services.servers.get(self._name)
+        self.tick_s = TICK_S if context["connections"] or _comes_back(status) else None
         yield Region("server-head", render("_server_head.html", **context))
         yield Region("server-actions", render("_server_actions.html", **context))
         yield Region("server-facts", render("_server_facts.html", **context))

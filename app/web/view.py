@@ -28,7 +28,13 @@ FLASH_COOKIE = "sockpit-flash"
 #: A page is as it was a moment ago; and htmx gets another answer at the same address.
 PAGE_HEADERS = {"Cache-Control": "no-store", "Vary": "HX-Request"}
 
-_FLASHES = {"deleted": "{} was deleted. Its requests stay in the log.", "saved": "{} was saved."}
+Flash = Literal["deleted", "saved", "stored", "unstored"]
+_FLASHES: dict[str, str] = {
+    "deleted": "{} was deleted. Its requests stay in the log.",
+    "saved": "{} was saved.",
+    "stored": "The certificate {} is there. Servers can use it from their next start.",
+    "unstored": "The certificate {} and its key were deleted.",
+}
 
 
 @lru_cache
@@ -77,7 +83,9 @@ def _path(request: Request) -> str:
     return f"{request.url.path}?{query}" if query else request.url.path
 
 
-def leave_flash(response: Response, what: Literal["deleted", "saved"], name: str) -> None:
+def leave_flash(
+    response: Response, what: Literal["deleted", "saved", "stored", "unstored"], name: str
+) -> None:
     """Leave a line for the page that comes next."""
     response.set_cookie(FLASH_COOKIE, f"{what}.{name}", max_age=60, httponly=True, samesite="lax")
 

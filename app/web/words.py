@@ -15,12 +15,17 @@ from app.web.filters import exact
 
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
-OUTCOME_WORDS: Mapping[str, str] = {"idle": "idle limit"}
+OUTCOME_WORDS: Mapping[str, str] = {
+    "idle": "idle limit",
+    "unread": "send limit",
+    "handshake": "no TLS",
+}
 CLOSED_BY_WORDS: Mapping[str, str] = {
     "client": "the client",
     "handler": "the handler",
     "panel": "the panel",
     "idle": "the idle limit",
+    "unread": "the send limit",
     "stop": "the stop",
 }
 
@@ -57,17 +62,27 @@ def descriptor(status: ServerStatus) -> str:
     return "no descriptor" if status.fileno is None else f"fd {status.fileno}"
 
 
-def nc_command(status: ServerStatus) -> str | None:
-    """The `nc` line that reaches it, ready for a shell; None while it does not listen."""
+def command(status: ServerStatus) -> str | None:
+    """The line that talks to it from a shell, by `nc` or `openssl`; None while it does not
+    listen."""
     bound = status.server_address
     if bound is None or status.state != "running":
         return None
+    if status.spec.tls is not None:
+        return f"openssl s_client -quiet {_openssl_address(bound)}"
     if isinstance(bound, str):
         flags = "-uU" if status.spec.transport == "unix-datagram" else "-U"
         return f"nc {flags} {shlex.quote(bound)}"
     host, port = bound
     flag = "-u " if status.spec.transport == "udp" else ""
     return f"nc {flag}{_ANY_HOST.get(host, host)} {port}"
+
+
+def _openssl_address(bound: tuple[str, int] | str) -> str:
+    if isinstance(bound, str):
+        return f"-unix {shlex.quote(bound)}"
+    host, port = bound
+    return f"-connect {host_and_port(_ANY_HOST.get(host, host), port)}"
 
 
 def outcome(word: str) -> str:
@@ -136,7 +151,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "address": address,
     "closed_by": closed_by,
     "descriptor": descriptor,
-    "nc_command": nc_command,
+    "command": command,
     "outcome": outcome,
     "short_address": short_address,
 }

@@ -34,11 +34,12 @@ class Threads:
         body = definition(name="threads", concurrency="single", handler=key)
         self._server = app.api.post("servers", body)
 
-    def names(self) -> list[str]:
-        """Sorted; without the pool that answers HTTP, which grows to its own limit."""
+    def names(self) -> Counter[str]:
+        """How many of each name, numbers left out; without the pool that answers HTTP, which
+        grows to its own limit."""
         with Client(self._server) as client:
             told = client.receive(100_000).decode().splitlines()
-        return sorted(name for name in told if "AnyIO" not in name)
+        return Counter(name.rstrip("0123456789") for name in told if "AnyIO" not in name)
 
 
 class Crowd:
@@ -113,7 +114,8 @@ def test_counts_end_exact_and_nothing_is_left(
             crowd.join()
         assert crowd.failures == []
         equal(lambda: app.api.get("servers/crowded")["connections"], 0)
-        equal(app.descriptors, watched)
+        # Less is well: an idle thread of a pool takes its descriptor with it.
+        eventually(lambda: app.descriptors() <= watched)
 
     total = crowd.counts["connections"] + 1
     assert total > number
@@ -126,7 +128,7 @@ def test_counts_end_exact_and_nothing_is_left(
     stats = eventually(lambda: _all_stored(app))
     assert stats["dropped"] == 0
     assert _rows(app, "crowded") == total
-    equal(threads.names, before)
+    equal(lambda: threads.names() - before, Counter())
     eventually(lambda: app.descriptors() <= descriptors)
     assert app.stop() == 0
     assert "Traceback" not in app.log, app.log[-5000:]

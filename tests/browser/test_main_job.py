@@ -41,9 +41,7 @@ def test_define_start_talk_see_disconnect_stop_delete(
     state(page, "running")
     server = api.get("servers/lab")
     rows = page.locator("#connection-rows tr")
-    with clients(server, 3, folder) as connected:
-        for number, client in enumerate(connected, start=1):
-            assert client.ask(b"hello %d\n" % number) == b"hello %d\n" % number
+    with clients(server, 3, folder, hello=True) as connected:
         expect(rows).to_have_count(3)
         for client, row in zip(connected, rows.all(), strict=True):
             expect(row.locator(".c-peer")).to_contain_text(client.peer)

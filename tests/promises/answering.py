@@ -36,6 +36,19 @@ class Answer(sockcore.BaseRequestHandler):
         self.request.sendall(self.request.recv(65536))
 
 
+class EchoLines(sockcore.StreamRequestHandler):
+    def handle(self) -> None:
+        for line in self.rfile:
+            self.wfile.write(line)
+
+
+class EchoMessage(sockcore.MessageRequestHandler):
+    """The same where silence costs next to nothing."""
+
+    def handle_message(self, message: bytes) -> bytes:
+        return message
+
+
 class EchoDatagram(sockcore.BaseRequestHandler):
     def handle(self) -> None:
         data, answers = self.request
@@ -50,10 +63,11 @@ class Raising(sockcore.BaseRequestHandler):
 
 
 class Stuck(sockcore.BaseRequestHandler):
-    """Tells that it has begun, and heeds nothing from then on."""
+    """Once it is asked something it tells so, and heeds nothing from then on."""
 
     def handle(self) -> None:
-        self.request.recv(1)
+        if not self.request.recv(1):
+            return
         self.request.sendall(b"!")
         GATE.wait()
 
@@ -74,16 +88,25 @@ class Flooding(sockcore.BaseRequestHandler):
             self.request.sendall(CHUNK)
 
 
+class FloodingMessages(sockcore.MessageRequestHandler):
+    """Answers the shortest message at length."""
+
+    def handle_message(self, message: bytes) -> bytes:
+        return CHUNK
+
+
 class Descriptors(sockcore.BaseRequestHandler):
-    """Tells what its process has open, and its own connection's place in it."""
+    """Tells what its process has open."""
 
     def handle(self) -> None:
         self.request.recv(1)
-        told = {"open": descriptors("self"), "fd": self.request.fileno()}
-        self.request.sendall(json.dumps(told).encode())
+        self.request.sendall(json.dumps(descriptors()).encode())
 
 
 HANDLERS: dict[str, type[sockcore.BaseRequestHandler]] = {
     each.__name__: each
-    for each in (Answer, Descriptors, Echo, EchoDatagram, Flooding, Held, Raising, Stuck)
+    for each in (
+        *(Answer, Descriptors, Echo, EchoDatagram, EchoLines, EchoMessage),
+        *(Flooding, FloodingMessages, Held, Raising, Stuck),
+    )
 }

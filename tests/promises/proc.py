@@ -26,7 +26,7 @@ class Figures:
 
 def figures(pid: int) -> Figures:
     return Figures(
-        descriptors=len(descriptors(pid)),
+        descriptors=len(os.listdir(f"/proc/{pid}/fd")),
         threads=len(os.listdir(f"/proc/{pid}/task")),
         children=len(children(pid)),
     )
@@ -44,12 +44,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
-def descriptors(pid: int) -> list[str]:
+def descriptors(pid: int | str = "self") -> dict[int, str]:
     """What each open descriptor is: `socket:[4711]`, a path."""
-    found = []
+    found = {}
     for each in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            found.append(os.readlink(each))
+            found[int(each.name)] = os.readlink(each)
         except FileNotFoundError:  # closed meanwhile
             continue
     return found
@@ -57,10 +57,12 @@ def descriptors(pid: int) -> list[str]:
 
 def children(pid: int) -> list[int]:
     """Its child processes, those too that have ended and are not waited for."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    found = []
+    for each in Path("/proc").glob("[0-9]*/stat"):
         try:
-            found += map(int, (task / "children").read_text().split())
-        except (FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            parent = each.read_text().rpartition(")")[2].split()[1]
+        except (FileNotFoundError, ProcessLookupError):  # ended meanwhile
             continue
+        if int(parent) == pid:
+            found.append(int(each.parent.name))
     return found

@@ -31,7 +31,7 @@ class Program:
         self._ours, theirs = socket.socketpair()
         self._ours.settimeout(_ANSWER_S)
         self._lines = self._ours.makefile("r", encoding="utf-8")
-        self._said = tempfile.TemporaryFile("w+b")
+        self._said = tempfile.TemporaryFile("w+b")  # noqa: SIM115  (by close())
         module, fd = f"tests.promises.{name}", str(theirs.fileno())
         with theirs:
             self._process = subprocess.Popen(

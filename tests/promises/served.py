@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import sockcore
-from sockcore import Event, Limits, RequestFinished
-from tests.promises.answering import GATE, HANDLERS
+from sockcore import BackgroundServer, Event, HostedServer, Limits, RequestFinished, Totals
+from tests.promises.answering import GATE
+from tests.promises.making import made
 from tests.promises.remote import Orders, allow_all_descriptors
 
 _STARVED = (errno.EMFILE, errno.ENFILE)
@@ -65,39 +65,33 @@ class Program:
         self._bare: Any = None
         self._serves = False
         self._watched: Any = None
-        self._class = self._server_class()
 
-    def _server_class(self) -> Any:
-        """The one asked for, made to count accept() that finds no descriptor."""
-        program = self
+    def _wanted(self) -> tuple[Any, ...]:
+        return tuple(
+            self._spec[name] for name in ("server", "handler", "address", "attributes", "tls")
+        )
 
-        class Counting(getattr(sockcore, self._spec["server"])):  # type: ignore[misc]
-            def get_request(self) -> Any:
-                try:
-                    return super().get_request()
-                except OSError as error:
-                    program._starved += error.errno in _STARVED
-                    raise
+    def _made(self) -> Any:
+        """The server asked for, counting how often accept() finds no descriptor."""
+        server = made(*self._wanted())
+        get_request = server.get_request
 
-        for name, value in self._spec["attributes"].items():
-            setattr(Counting, name, value)
-        if self._spec["tls"]:
-            from sockcore.tls import server_context
+        def counting() -> Any:
+            try:
+                return get_request()
+            except OSError as error:
+                self._starved += error.errno in _STARVED
+                raise
 
-            Counting.ssl_context = server_context(*self._spec["tls"])
-        return Counting
-
-    def make(self) -> Any:
-        address = self._spec["address"]
-        place = tuple(address) if isinstance(address, list) else address
-        return self._class(place, HANDLERS[self._spec["handler"]])
+        server.get_request = counting
+        return server
 
     # -- orders ---------------------------------------------------------------------------
 
     def listen(self, address: Any = None) -> Any:
         """Bind and listen, bare, and serve nobody yet. Returns: the address."""
         self._spec["address"] = address or self._spec["address"]
-        self._bare = self.make()
+        self._bare = self._made()
         return self._bare.server_address
 
     def begin(self, address: Any = None) -> Any:
@@ -106,9 +100,14 @@ class Program:
             self._serves = True
             return self._bare.server_address if self._bare else self.listen(address)
         self._spec["address"] = address or self._spec["address"]
-        kind = getattr(sockcore, self._spec["run"])
         limits = Limits(**self._spec["limits"])
-        self._watched = kind(self.make, sink=self._told, limits=limits).start()
+        if self._spec["run"] == "HostedServer":
+            self._watched = HostedServer(
+                "tests.promises.making:made", self._wanted(), sink=self._told, limits=limits
+            )
+        else:
+            self._watched = BackgroundServer(self._made, sink=self._told, limits=limits)
+        self._watched.start()
         return self._watched.address
 
     def stop(self, timeout_s: float = 5.0) -> int | None:
@@ -121,7 +120,7 @@ class Program:
 
     def report(self) -> dict[str, Any]:
         watched = self._watched
-        totals = watched.totals() if watched is not None else sockcore.Totals()
+        totals = watched.totals() if watched is not None else Totals()
         return {
             "state": str(watched.state.value) if watched is not None else "bare",
             "totals": {name: getattr(totals, name) for name in totals.__slots__},
@@ -135,6 +134,7 @@ class Program:
 
     def room(self, count: int) -> None:
         """From now on there are descriptors for so many more."""
+        allow_all_descriptors()
         with open(os.devnull, "rb") as probe:
             limit = probe.fileno() + count
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -17,6 +17,7 @@ from tests.waiting import DEADLINE_S, eventually
 
 __all__ = [
     "CONCURRENT",
+    "RUN",
     "Crowd",
     "Served",
     "back_to",
@@ -30,6 +31,9 @@ _FULL_S = 170
 
 #: The models that serve many at one time.
 CONCURRENT = ("threading", "pool", "forking", "event")
+
+#: What watches each of them: a server that forks has a host, since it must be alone there.
+RUN = {**dict.fromkeys(CONCURRENT, "BackgroundServer"), "forking": "HostedServer"}
 
 _PREFIX = {"single": "", **{model: model.capitalize() for model in CONCURRENT}}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from typing import Any
 
 import sockcore
+from sockcore.wire import packed
 
 
 class Echo(sockcore.StreamRequestHandler):
@@ -25,6 +27,14 @@ class Echo(sockcore.StreamRequestHandler):
                 os._exit(3)
             elif line == b"raise\n":
                 raise ValueError("as asked")
+            elif line == b"print\n":
+                print("printed")  # noqa: T201
+            elif line == b"complain\n":
+                sys.stderr.write("complained\n")
+            elif line == b"fork\n":
+                line = b"%d\n" % fork_and_stay()
+            elif line == b"nonsense\n":
+                say_nonsense()
             self.wfile.write(line)
 
 
@@ -42,13 +52,37 @@ class Stuck(sockcore.BaseRequestHandler):
             time.sleep(1)
 
 
+class Deadly(sockcore.BaseRequestHandler):
+    def handle(self) -> None:
+        raise SystemExit("the loop goes too")
+
+
+def fork_and_stay() -> int:
+    """A child that outlives us, and ends with the connections it was forked amid."""
+    pid = os.fork()
+    if not pid:
+        time.sleep(5)
+        os._exit(0)
+    return pid
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return os.system, ("true",)
+
+
+def say_nonsense() -> None:
+    """To the parent. What it said last is no value of ours."""
+    socket.socket(fileno=int(sys.argv[1])).sendall(packed(("events", [Evil()])))
+
+
 def burn_for(seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         sum(range(1000))
 
 
-HANDLERS = {"Echo": Echo, "Upper": Upper, "Stuck": Stuck}
+HANDLERS = {"Echo": Echo, "Upper": Upper, "Stuck": Stuck, "Deadly": Deadly}
 
 
 def make(kind: str, handler: str, address: Any) -> Any:
@@ -67,3 +101,28 @@ def leave() -> Any:
     sys.stderr.write("no reason to stay\n")
     sys.stderr.flush()
     os._exit(7)
+
+
+def make_once(path: str) -> Any:
+    if os.path.exists(path):
+        raise ValueError("once was enough")
+    with open(path, "w"):
+        return make("TCPServer", "Echo", ("127.0.0.1", 0))
+
+
+class Odd(Exception):
+    pass
+
+
+def fail_oddly() -> Any:
+    raise Odd("in its own way")
+
+
+def never() -> Any:
+    time.sleep(3600)
+
+
+def make_when(path: str) -> Any:
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    return make("ThreadingTCPServer", "Echo", ("127.0.0.1", 0))

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
 
 class Dual(sockcore.ThreadingTCPServer):
     address_family = socket.AF_INET6
-    dual_stack = True
+    dual_stack: bool | None = True
 
 
 class DualUDP(sockcore.ThreadingUDPServer):
     address_family = socket.AF_INET6
-    dual_stack = True
+    dual_stack: bool | None = True
 
 
 def test_both_are_served_and_each_is_written_its_way() -> None:

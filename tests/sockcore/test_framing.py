@@ -100,7 +100,8 @@ def test_byte_by_byte_a_frame_without_end_is_refused_in_time(name: str) -> None:
         assert decoder.feed(b"a") == []
         if decoder.error is not None:
             assert isinstance(decoder.error, FrameTooLong)
-            assert size <= 100 + 6
+            # As soon as it is sure: what may be the beginning of a delimiter is waited for.
+            assert size == {"line": 101, "delimiter": 101, "long delimiter": 105}[name]
             return
     raise AssertionError("200 bytes were taken for a frame of 100")
 
@@ -161,11 +162,13 @@ def test_silence_ends_a_message_of_an_idle_gap() -> None:
     "make",
     [
         lambda: DelimiterFraming(b""),
+        lambda: LineFraming(end=b""),
         lambda: FixedFraming(0),
         lambda: LengthFraming(3),  # type: ignore[arg-type]
         lambda: LengthFraming(2, "middle"),  # type: ignore[arg-type]
         lambda: IdleGapFraming(0),
         lambda: IdleGapFraming(float("nan")),
+        lambda: IdleGapFraming(float("inf")),
     ],
 )
 def test_a_framing_that_cannot_be_is_refused(make: object) -> None:
@@ -181,6 +184,21 @@ def test_what_cannot_be_framed_is_not_sent() -> None:
     assert LengthFraming(1).encode(b"x" * 255)[:1] == b"\xff"
     with pytest.raises(FrameError, match="cannot say 256"):
         LengthFraming(1, "big", True).encode(b"x" * 255)
+
+
+def test_a_carriage_return_may_be_no_part_of_the_longest_line() -> None:
+    decoder = LineFraming().decoder(3)
+    assert decoder.feed(b"abc\r") == []
+    assert decoder.error is None
+    assert decoder.feed(b"\n") == [b"abc"]
+    decoder.feed(b"abc\rd")
+    assert isinstance(decoder.error, FrameTooLong)
+
+
+def test_a_fixed_frame_longer_than_allowed_is_told_at_once() -> None:
+    FixedFraming(10).decoder(10)
+    with pytest.raises(FrameTooLong, match="11 bytes is longer than 10 allowed"):
+        FixedFraming(11).decoder(10)
 
 
 def test_a_stream_holds_no_datagrams() -> None:

@@ -7,21 +7,19 @@ import errno
 import os
 import signal
 import socket
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sockcore import (
+    BackgroundServer,
     ConnectionClosed,
+    ConnectionOpened,
     HostedServer,
     Limits,
     RequestFinished,
-    RequestProgressed,
     Restarts,
     ServerStarted,
     ServerState,
@@ -29,44 +27,10 @@ from sockcore import (
     SockcoreError,
     StateError,
 )
+from tests.sockcore import hosting
+from tests.sockcore.hosts import ask, connected, hosted, serving
 from tests.sockcore.watching import LOOPBACK, Heard
 from tests.waiting import equal, eventually
-
-MAKE = "tests.sockcore.hosting:make"
-QUICK = Restarts(first_s=0.05, longest_s=0.2)
-
-
-def hosted(
-    kind: str = "ThreadingTCPServer",
-    handler: str = "Echo",
-    address: Any = LOOPBACK,
-    **options: Any,
-) -> tuple[HostedServer, Heard]:
-    heard = Heard()
-    options.setdefault("restarts", QUICK)
-    return HostedServer(MAKE, (kind, handler, address), sink=heard, **options), heard
-
-
-@contextlib.contextmanager
-def serving(*args: Any, **options: Any) -> Iterator[tuple[HostedServer, Heard]]:
-    server, heard = hosted(*args, **options)
-    with server:
-        yield server, heard
-
-
-@contextlib.contextmanager
-def connected(server: HostedServer) -> Iterator[socket.socket]:
-    with socket.create_connection(server.address, timeout=20) as client:
-        yield client
-
-
-def ask(client: socket.socket, line: bytes) -> bytes:
-    client.sendall(line)
-    return client.recv(1000)
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.mark.parametrize(
@@ -87,9 +51,9 @@ def test_it_answers_from_a_process_of_its_own(kind: str) -> None:
         equal(lambda: server.totals().bytes_in, 10)
         assert heard.names[0] == "ServerStarted"
     assert heard.names[-1] == "ServerStopped"
-    assert server.state is ServerState.STOPPED
+    equal(lambda: server.state, ServerState.STOPPED)
     assert server.totals().requests_total == 1
-    assert (server.address, server.pid, server.connections()) == (None, None, [])
+    assert [server.address, server.pid, server.connections()] == [None, None, []]
 
 
 def test_datagrams_and_unix_sockets(folder: Path) -> None:
@@ -124,23 +88,29 @@ def test_bind_errors_are_what_they_are_elsewhere() -> None:
     assert "in use" in server.error
     assert heard.events == []
     server.stop()
-    assert server.state is ServerState.STOPPED
+    equal(lambda: server.state, ServerState.STOPPED)
 
 
 @pytest.mark.parametrize(
-    ("target", "arguments", "told"),
+    ("target", "arguments", "kind", "told"),
     [
-        ("no_such_module:make", (), "ModuleNotFoundError: No module named 'no_such_module'"),
-        ("tests.sockcore.hosting:nothing", (), "AttributeError"),
-        ("tests.sockcore.hosting:fail", ("the reason",), "ValueError: the reason"),
-        ("tests.sockcore.hosting:leave", (), "exited with status 7: no reason to stay"),
+        ("no_such_module:make", (), ModuleNotFoundError, "No module named 'no_such_module'"),
+        ("tests.sockcore.hosting:nothing", (), AttributeError, "nothing"),
+        ("tests.sockcore.hosting:fail", ("the reason",), ValueError, "the reason"),
+        ("tests.sockcore.hosting:fail_oddly", (), SockcoreError, "^Odd: in its own way$"),
+        ("tests.sockcore.hosting:burn_for", (0,), TypeError, "made no server of sockcore"),
+        ("tests.sockcore.hosting:leave", (), SockcoreError, "with status 7: no reason to stay"),
     ],
 )
-def test_a_target_that_fails_is_told(target: str, arguments: Any, told: str) -> None:
+def test_a_target_that_fails_is_told(
+    target: str, arguments: Any, kind: type[Exception], told: str
+) -> None:
     server = HostedServer(target, arguments)
-    with pytest.raises(SockcoreError, match=told):
+    with pytest.raises(kind, match=told) as caught:
         server.start()
+    assert type(caught.value) is kind
     assert server.state is ServerState.FAILED
+    assert told.strip("^$") in (server.error or "")
 
 
 def test_starting_twice_is_refused() -> None:
@@ -184,121 +154,99 @@ def test_an_error_in_a_handler_is_told_with_its_traceback() -> None:
         assert end.error.endswith("ValueError: as asked\n")
 
 
-def test_r22_a_host_that_dies_is_told_and_started_again() -> None:
-    with serving() as (server, heard):
-        first = server.pid
-        assert first is not None
-        with connected(server) as client:
-            ask(client, b"a\n")
-            heard.wait_for(RequestProgressed)
-            os.kill(first, signal.SIGKILL)
-            (end,) = heard.wait_for(RequestFinished)
-        cause = "its host process died of signal 9 (SIGKILL)"
-        assert (end.outcome, end.error, end.received.prefix) == ("error", cause, b"a\n")
-        assert heard.wait_for(ServerStopped)[0].cause == cause
-        assert len(heard.of(ConnectionClosed)) == 1
-        heard.wait_for(ServerStarted, 2)
-        eventually(lambda: server.state is ServerState.RUNNING)
-        assert server.pid not in (None, first)
-        with connected(server) as client:
-            assert ask(client, b"b\n") == b"b\n"
-
-
-def test_r22_after_too_many_deaths_it_is_given_up() -> None:
-    with serving(restarts=Restarts(first_s=0.01, longest_s=0.01, most=3)) as (server, heard):
-        for death in range(1, 4):
-            heard.wait_for(ServerStarted, death)
-            eventually(lambda: server.state is ServerState.RUNNING)
-            with connected(server) as client, contextlib.suppress(ConnectionResetError):
-                ask(client, b"die\n")
-            heard.wait_for(ServerStopped, death)
-        given_up = "exited with status 3: last words; given up after 3 times in 60 s"
-        eventually(lambda: given_up in (server.error or ""))
-        assert server.state is ServerState.FAILED
-        server.stop()
-        server.start()
-        assert server.state is ServerState.RUNNING
-
-
-def test_stop_cancels_a_restart() -> None:
-    server, heard = hosted(restarts=Restarts(first_s=3600.0, longest_s=3600.0))
-    server.start()
-    assert server.pid is not None
-    os.kill(server.pid, signal.SIGKILL)
-    heard.wait_for(ServerStopped)
-    eventually(lambda: "started again in 3600 s" in (server.error or ""))
-    assert server.stop() == 0
-    assert server.state is ServerState.STOPPED
-    equal(lambda: [t.name for t in threading.enumerate() if t.name.startswith("host:")], [])
-
-
-def test_stop_is_bounded_with_a_stuck_handler() -> None:
-    server, heard = hosted(handler="Stuck")
-    server.start()
-    with connected(server):
-        heard.wait_for(RequestProgressed)
-        assert server.stop(1.0) == 1
-    assert heard.wait_for(RequestFinished)[0].outcome == "stopped"
-    assert heard.names[-1] == "ServerStopped"
-
-
-def test_a_child_that_does_not_answer_is_killed() -> None:
+def test_fifty_runs_leave_nothing(leaves_nothing: None) -> None:
     server, heard = hosted()
-    server.start()
-    with connected(server) as client:
-        ask(client, b"a\n")
-        heard.wait_for(RequestProgressed)
-        assert server.pid is not None
-        os.kill(server.pid, signal.SIGSTOP)
-        assert server.stop(0.5) == 1
-    stopped = heard.wait_for(ServerStopped)[0]
-    assert stopped.cause == "its process did not stop in time and was killed"
-    assert len(heard.of(RequestFinished)) == 1
-
-
-def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
-    program = (
-        "import sys, time\n"
-        "from sockcore import HostedServer\n"
-        f"server = HostedServer({MAKE!r}, ('TCPServer', 'Echo', ('127.0.0.1', 0))).start()\n"
-        "print(server.pid, flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
-    ) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        parent.kill()
-    eventually(lambda: not is_running(child))
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def test_nothing_is_left_behind() -> None:
-    with serving():
-        pass
-    before, threads = descriptors(), threading.active_count()
-    for _ in range(5):
-        with serving() as (server, _), connected(server) as client:
-            ask(client, b"a\n")
-    equal(descriptors, before)
-    equal(threading.active_count, threads)
+    for run in range(1, 51):
+        with server, connected(server) as client:
+            assert ask(client, b"a\n") == b"a\n"
+            client.close()
+            heard.wait_for(RequestFinished, run)
+        assert server.state is ServerState.STOPPED
+    assert len(heard.of(ServerStarted)) == len(heard.of(ServerStopped)) == 50
+    assert [end.outcome for end in heard.of(RequestFinished)] == ["ok"] * 50
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_nothing_is_lost_of_two_thousand_requests() -> None:
+def test_nothing_is_lost_of_five_thousand_requests() -> None:
     with serving("PoolTCPServer") as (server, heard):
-        for number in range(2000):
+        for number in range(5000):
             with connected(server) as client:
                 ask(client, b"%d\n" % number)
     ends = heard.of(RequestFinished)
-    assert sorted(int(end.received.prefix) for end in ends) == list(range(2000))
-    assert server.totals().requests_total == 2000
+    assert sorted(int(end.received.prefix) for end in ends) == list(range(5000))
+    assert server.totals().requests_total == 5000
+    assert len(heard.of(ConnectionOpened)) == len(heard.of(ConnectionClosed)) == 5000
+
+
+def facts(end: RequestFinished) -> object:
+    chunks = [(chunk.inbound, chunk.size) for chunk in end.chunks]
+    return end.outcome, end.closed_by, end.error, end.received, end.sent, chunks
+
+
+def test_the_events_are_those_of_a_background_server() -> None:
+    def traffic(server: HostedServer | BackgroundServer) -> None:
+        with socket.create_connection(server.address, timeout=20) as client:
+            for line in (b"a\n", b"bc\n", b"x" * 5000 + b"\n"):
+                client.sendall(line)
+                client.recv(10_000, socket.MSG_WAITALL if len(line) > 5000 else 0)[:1]
+
+    elsewhere, heard_elsewhere = hosted()
+    here = BackgroundServer(
+        lambda: hosting.make("ThreadingTCPServer", "Echo", LOOPBACK), sink=(heard_here := Heard())
+    )
+    for server, heard in ((elsewhere, heard_elsewhere), (here, heard_here)):
+        with server:
+            traffic(server)
+            heard.wait_for(RequestFinished)
+    (there,), (known,) = heard_elsewhere.of(RequestFinished), heard_here.of(RequestFinished)
+    assert facts(there) == facts(known)
+    assert heard_elsewhere.names == heard_here.names
+
+
+def test_what_the_child_prints_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with serving() as (server, _), connected(server) as client:
+        ask(client, b"print\n")
+        ask(client, b"complain\n")
+    assert [record.getMessage() for record in caplog.records] == [
+        "server: printed",
+        "server: complained",
+    ]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+def test_limits_set_while_it_starts_hold(tmp_path: Path) -> None:
+    may_listen = tmp_path / "may-listen"
+    server = HostedServer("tests.sockcore.hosting:make_when", (str(may_listen),))
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(server.start)
+        eventually(lambda: server.state is ServerState.STARTING)
+        server.limits = Limits(max_connections=1)
+        may_listen.touch()
+        started.result(20)
+    try:
+        with connected(server) as first:
+            ask(first, b"a\n")
+            with connected(server) as second, contextlib.suppress(ConnectionResetError):
+                assert second.recv(1) == b""
+    finally:
+        server.stop()
+
+
+def test_children_of_the_host_do_not_hold_its_ends_open() -> None:
+    with serving(restarts=Restarts(most=1)) as (server, heard), connected(server) as client:
+        assert ask(client, b"fork\n").strip().isdigit()
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        cause = heard.wait_for(ServerStopped)[0].cause
+        assert cause == "its host process died of signal 9 (SIGKILL)"
+
+
+def test_the_child_holds_no_descriptor_of_ours() -> None:
+    with socket.socket() as ours, serving("TCPServer") as (server, _):
+        os.set_inheritable(ours.fileno(), True)
+        found = {
+            os.readlink(f"/proc/{server.pid}/fd/{fd}")
+            for fd in os.listdir(f"/proc/{server.pid}/fd")
+        }
+        assert os.readlink(f"/proc/self/fd/{ours.fileno()}") not in found

@@ -14,6 +14,7 @@ from sockcore import HandlerOverdue, Limits, RequestFinished
 from tests.certificates import Certificates
 from tests.sockcore.secure import tls_caller, tls_watched
 from tests.sockcore.watching import (
+    DATAGRAMS,
     KINDS,
     Gate,
     caller,
@@ -43,8 +44,7 @@ def test_it_is_told_once(kind: str, socket_dir: Path, caplog: pytest.LogCaptureF
     with (
         gate() as g,
         watched(factory(kind, reading_then_stuck(g), socket_dir), limits=SHORT) as w,
-        (sender(w.server, socket_dir) if "send" in dir(KINDS[kind]) or _is_datagram(kind)
-         else caller(w.server)) as client,
+        sender(w.server, socket_dir) if kind in DATAGRAMS else caller(w.server) as client,
         caplog.at_level(logging.WARNING, "sockcore"),
     ):
         client.send(b"x")
@@ -63,10 +63,6 @@ def test_it_is_told_once(kind: str, socket_dir: Path, caplog: pytest.LogCaptureF
     told = [record for record in caplog.records if "busy" in record.message]
     assert len(told) == 1
     assert done.peer in told[0].message
-
-
-def _is_datagram(kind: str) -> bool:
-    return issubclass(KINDS[kind], sockcore.UDPServer)
 
 
 class Waiting(sockcore.BaseRequestHandler):
@@ -117,24 +113,21 @@ def test_nor_is_one_whose_client_does_not_read(socket_dir: Path) -> None:
 
 
 def test_nor_one_that_has_not_begun(socket_dir: Path) -> None:
-    """The serial server is busy with the first; the second waits for it, accepted or not."""
-    make = factory("tcp-pool", gate_of(g := Gate()), socket_dir, max_threads=1)
-    try:
-        with watched(make, limits=SHORT) as w, caller(w.server) as first, caller(w.server) as last:
-            for client in (first, last):
-                client.send(b"x")
-            g.wait_entered()
-            w.heard.wait_for(HandlerOverdue)
-            assert not threading.Event().wait(TICKS_S)
-            assert len(w.heard.of(HandlerOverdue)) == 1
-            g.open.set()
-            w.heard.wait_for(RequestFinished, 2)
-    finally:
+    """The one thread is busy with the first; the second waits for it, accepted or not."""
+    with (
+        gate() as g,
+        watched(factory("tcp-pool", g.handler(), socket_dir, max_threads=1), limits=SHORT) as w,
+        caller(w.server) as first,
+        caller(w.server) as last,
+    ):
+        for client in (first, last):
+            client.send(b"x")
+        g.wait_entered()
+        w.heard.wait_for(HandlerOverdue)
+        assert not threading.Event().wait(TICKS_S)
+        assert len(w.heard.of(HandlerOverdue)) == 1
         g.open.set()
-
-
-def gate_of(g: Gate) -> type[sockcore.BaseRequestHandler]:
-    return g.handler()
+        w.heard.wait_for(RequestFinished, 2)
 
 
 def test_tls_handler_is_seen_the_same_way(certificates: Certificates, socket_dir: Path) -> None:

@@ -42,6 +42,8 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 class Failing(sockcore.BaseRequestHandler):
+    speaks_first = True
+
     def handle(self) -> None:
         raise ZeroDivisionError("so it went")
 

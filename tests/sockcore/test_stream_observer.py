@@ -67,6 +67,8 @@ def test_ended_by_the_client(kind: str, socket_dir: Path) -> None:
 @each_kind
 def test_ended_by_the_handler(kind: str, socket_dir: Path) -> None:
     class Leaving(sockcore.StreamRequestHandler):
+        speaks_first = True
+
         def handle(self) -> None:
             self.wfile.write(b"bye")
 

@@ -29,9 +29,11 @@ STREAMS: dict[str, type[sockcore.TCPServer]] = {
     "tcp-single": sockcore.TCPServer,
     "tcp-threading": sockcore.ThreadingTCPServer,
     "tcp-pool": sockcore.PoolTCPServer,
+    "tcp-event": sockcore.EventTCPServer,
     "unix-single": sockcore.UnixStreamServer,
     "unix-threading": sockcore.ThreadingUnixStreamServer,
     "unix-pool": sockcore.PoolUnixStreamServer,
+    "unix-event": sockcore.EventUnixStreamServer,
 }
 DATAGRAMS: dict[str, type[sockcore.UDPServer]] = {
     "udp-single": sockcore.UDPServer,
@@ -193,6 +195,8 @@ class Gate:
         gate = self
 
         class Stuck(sockcore.BaseRequestHandler):
+            speaks_first = True
+
             def handle(self) -> None:
                 gate.pass_through()
 

@@ -62,7 +62,7 @@ def test_silence_is_told_in_seconds(api: Api, make_server: MakeServer) -> None:
 
 def test_oldest_comes_first_and_ids_rise(api: Api, make_server: MakeServer) -> None:
     server = make_server()
-    with clients(server, 4) as connected:
+    with clients(server, 4, hello=True) as connected:
         peers = [client.peer for client in connected]
         equal(lambda: [c["peer"] for c in api.connections(server["name"])], peers)
         connected[0].close()
@@ -88,7 +88,8 @@ def test_cutting_one_leaves_the_others(api: Api, make_server: MakeServer) -> Non
     with clients(server, 3) as connected:
         for client in connected:
             client.ask(b"hello")
-        number = api.connections(server["name"])[0]["id"]
+        ids = {c["peer"]: c["id"] for c in api.connections(server["name"])}
+        number = ids[connected[0].peer]
         api.delete(f"servers/{server['name']}/connections/{number}")
         assert connected[0].sees_the_end(SOON_S)
         for client in connected[1:]:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from app.api.definitions import LimitsBody, ServerChange, ServerDefinition
+from app.api.definitions import LimitsBody, ServerChange, ServerDefinition, TlsBody
 from app.services import definitions
+from app.services.encryption import TLS_KEYS
+from app.services.limits import LIMIT_KEYS
 from tests.running import Api, definition
 
 
@@ -26,7 +28,8 @@ def test_every_reference_of_the_document_leads_somewhere(api: Api) -> None:
     [
         (ServerDefinition, definitions._KEYS),
         (ServerChange, definitions._KEYS),
-        (LimitsBody, definitions._LIMIT_KEYS),
+        (LimitsBody, LIMIT_KEYS),
+        (TlsBody, TLS_KEYS),
     ],
 )
 def test_the_document_names_the_keys_that_the_service_knows(

@@ -19,11 +19,16 @@ def test_definition_reads_back_with_its_defaults(make_server: MakeServer) -> Non
     server = make_server(
         name="plain-1", wanted="stopped", handler="clock", handler_options={"utc": True}
     )
-    given = {key: server[key] for key in definition()} | {"options": server["handler_options"]}
+    given = {key: server[key] for key in definition()} | {
+        "options": server["handler_options"],
+        **{key: server[key] for key in ("concurrency", "isolation", "tls")},
+    }
     assert given == {
         "name": "plain-1",
         "transport": "tcp",
-        "concurrency": "threading",
+        "concurrency": "pool",
+        "isolation": "thread",
+        "tls": None,
         "handler": "clock",
         "options": {"utc": True},
         "address": {"host": "127.0.0.1", "port": 0},
@@ -115,9 +120,12 @@ def test_running_server_takes_new_limits(api: Api, make_server: MakeServer) -> N
         ({"address": {"port": 4000}}, "address"),
         ({"transport": "udp"}, "transport"),
         ({"concurrency": "single"}, "concurrency"),
+        ({"isolation": "process"}, "isolation"),
         ({"handler": "discard"}, "handler"),
         ({"handler_options": {"upper": True}}, "handler_options"),
         ({"limits": {"backlog": 7}}, "limits.backlog"),
+        ({"limits": {"max_threads": 7}}, "limits.max_threads"),
+        ({"limits": {"max_queue": 7}}, "limits.max_queue"),
     ],
 )
 def test_running_server_keeps_what_its_clients_rely_on(
@@ -227,7 +235,8 @@ def test_kinds_and_handlers_can_be_asked_for(api: Api) -> None:
     assert kinds == {
         (transport, concurrency)
         for transport in ("tcp", "udp", "unix", "unix-datagram")
-        for concurrency in ("single", "threading")
+        for concurrency in ("pool", "threading", "event", "forking", "single")
+        if concurrency != "event" or transport in ("tcp", "unix")
     }
     handlers = {handler["key"]: handler for handler in api.get("handlers")["items"]}
     assert {"echo", "clock", "discard"} <= handlers.keys()

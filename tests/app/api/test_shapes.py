@@ -19,13 +19,16 @@ SERVER = {
     "name": str,
     "transport": str,
     "concurrency": str,
+    "isolation": str,
     "handler": str,
     "handler_options": dict,
     "address": dict,
     "limits": dict,
+    "tls": type(None),
     "wanted": str,
     "state": str,
     "error": type(None),
+    "pid": int,
     "fileno": int,
     "server_address": list,
     "created_at": str,
@@ -35,6 +38,8 @@ SERVER = {
     "requests_total": int,
     "errors_total": int,
     "refused_total": int,
+    "dropped_total": int,
+    "overdue_total": int,
     "bytes_in": int,
     "bytes_out": int,
 }
@@ -47,6 +52,8 @@ CONNECTION = {
     "bytes_out": int,
     "fileno": int,
     "thread": str,
+    "tls": type(None),
+    "certificate": type(None),
 }
 REQUEST = {
     "id": str,
@@ -92,7 +99,13 @@ def test_server_has_its_fields(api: Api, make_server: MakeServer) -> None:
     assert shape(server) == SERVER
     assert shape(server["limits"]) == {
         "max_connections": int,
+        "max_connections_per_address": int,
         "idle_timeout_s": float,
+        "send_timeout_s": float,
+        "handshake_timeout_s": float,
+        "handler_timeout_s": float,
+        "max_threads": int,
+        "max_queue": int,
         "backlog": int,
     }
     assert all(TIME.fullmatch(moment) for moment in times(server))
@@ -102,7 +115,7 @@ def test_server_has_its_fields(api: Api, make_server: MakeServer) -> None:
 
 def test_stopped_server_has_no_descriptor_and_no_address(make_server: MakeServer) -> None:
     server = make_server(wanted="stopped")
-    nothing = {"fileno": type(None), "server_address": type(None), "started_at": type(None)}
+    nothing = dict.fromkeys(("pid", "fileno", "server_address", "started_at"), type(None))
     assert shape(server) == SERVER | nothing
 
 
@@ -265,6 +278,6 @@ def test_routes_with_a_body_describe_it(openapi: Json) -> None:
         name = content["schema"]["$ref"].rpartition("/")[2]
         fields = openapi["components"]["schemas"][name]["properties"]
         assert set(fields) == {
-            *("name", "transport", "concurrency", "handler", "handler_options"),
-            *("address", "limits", "wanted"),
+            *("name", "transport", "concurrency", "isolation", "handler", "handler_options"),
+            *("address", "limits", "tls", "wanted"),
         }

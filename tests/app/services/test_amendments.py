@@ -4,12 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import InetAddress, Limits, ServerSpec, UnixAddress
+from app.domain import InetAddress, Limits, ServerSpec, Tls, UnixAddress
 from app.errors import Conflict, Invalid
 from app.handlers.registry import HandlerRegistry
-from app.services.definitions import amend, define
+from app.services.definitions import Surroundings, amend, define
 from tests.app.services.test_addresses import RULES
-from tests.app.services.test_definitions import REGISTRY, TCP, defined, told
+from tests.app.services.test_definitions import (
+    AROUND,
+    TCP,
+    check_certificate,
+    defined,
+    told,
+)
 
 SPEC = ServerSpec(
     name="clock-1",
@@ -25,7 +31,7 @@ SPEC = ServerSpec(
 
 
 def amended(body: dict[str, object], spec: ServerSpec = SPEC) -> ServerSpec:
-    return amend(spec, body, REGISTRY, RULES)
+    return amend(spec, body, AROUND)
 
 
 def faults_of_change(body: dict[str, object]) -> list[tuple[str, str]]:
@@ -44,6 +50,10 @@ def test_a_change_of_nothing_changes_nothing() -> None:
     [
         ({"wanted": "stopped"}, {"wanted": "stopped"}),
         ({"concurrency": "single"}, {"concurrency": "single"}),
+        ({"concurrency": "forking"}, {"concurrency": "forking", "isolation": "process"}),
+        ({"isolation": "process"}, {"isolation": "process"}),
+        ({"tls": {"certificate": "good"}}, {"tls": Tls(certificate="good")}),
+        ({"tls": None}, {}),
         ({"address": {"port": 0}}, {"address": InetAddress("127.0.0.1", 0)}),
         ({"address": {"host": "::1"}}, {"address": InetAddress("::1", 10001)}),
         (
@@ -80,6 +90,7 @@ def test_a_change_touches_what_it_names(
         ({"name": 1}, ("wrong_type", "name")),
         ({"created_us": 1}, ("unknown_field", "created_us")),
         ({"transport": "unix"}, ("missing_field", "address")),
+        ({"tls": {"client_ca": "ca"}}, ("missing_field", "tls.certificate")),
         ({"transport": None}, ("wrong_type", "transport")),
         ({"handler": "greeter.py:Greeter", "transport": "udp"}, ("handler_transport", "handler")),
         ({"handler_options": {"upper": True}}, ("unknown_option", "handler_options.upper")),
@@ -92,6 +103,27 @@ def test_a_change_touches_what_it_names(
 )
 def test_a_wrong_change_is_refused(body: dict[str, object], fault: tuple[str, str]) -> None:
     assert faults_of_change(body) == [fault]
+
+
+def test_an_amended_tls_is_replaced_whole_and_ends_with_the_streams() -> None:
+    asked = {"certificate": "good", "client_ca": "ca", "client_certificates": "optional"}
+    encrypted = amended({"tls": asked})
+    assert amended({}, encrypted) == encrypted
+    assert amended({"tls": {"certificate": "good"}}, encrypted).tls == Tls(certificate="good")
+    with pytest.raises(Invalid) as refused:
+        amended({"transport": "udp"}, encrypted)
+    assert told(refused) == [("tls_needs_stream", "tls")]
+    assert amended({"transport": "udp", "tls": None}, encrypted).tls is None
+
+
+def test_a_server_that_forks_no_more_keeps_its_process_until_told() -> None:
+    forking = amended({"concurrency": "forking"})
+    assert amended({"concurrency": "pool"}, forking).isolation == "process"
+    both: dict[str, object] = {"concurrency": "pool", "isolation": "thread"}
+    assert amended(both, forking).isolation == "thread"
+    with pytest.raises(Invalid) as refused:
+        amended({"isolation": "thread"}, forking)
+    assert told(refused) == [("forking_needs_process", "isolation")]
 
 
 def test_a_datagram_server_that_turns_to_tcp_must_leave_the_panel_its_port() -> None:
@@ -108,9 +140,10 @@ def test_what_a_change_does_not_touch_is_not_judged_again(tmp_path: Path) -> Non
     path = tmp_path / "h.py"
     path.write_text(text)
     registry = HandlerRegistry(tmp_path)
-    spec = define({**TCP, "handler": "h.py:H"}, registry, RULES)
+    around = Surroundings(registry, RULES, check_certificate)
+    spec = define({**TCP, "handler": "h.py:H"}, around)
     path.unlink()
     registry.rescan()
-    assert amend(spec, {"wanted": "running"}, registry, RULES).handler == "h.py:H"
+    assert amend(spec, {"wanted": "running"}, around).handler == "h.py:H"
     with pytest.raises(Invalid):
-        amend(spec, {"handler_options": {}}, registry, RULES)
+        amend(spec, {"handler_options": {}}, around)

@@ -5,13 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import InetAddress, Limits, ServerSpec, UnixAddress
-from app.errors import Conflict, Forbidden, Invalid
+from app.domain import InetAddress, Limits, ServerSpec, Tls, UnixAddress
+from app.errors import Conflict, FieldError, Forbidden, Invalid
 from app.handlers.registry import HandlerRegistry
-from app.services.definitions import define
+from app.services.definitions import Surroundings, define
 from tests.app.services.test_addresses import RULES
 
 REGISTRY = HandlerRegistry(Path(__file__).resolve().parents[3] / "handlers")
+
+
+def check_certificate(name: str, own: bool) -> None:
+    """There are `good`, and `ca` without a key."""
+    if name not in ("good", "ca"):
+        raise Invalid(FieldError("unknown_certificate", "There is none.", "tls.certificate"))
+    if own and name == "ca":
+        raise Invalid(FieldError("certificate_without_key", "It has none.", "tls.certificate"))
+
+
+AROUND = Surroundings(REGISTRY, RULES, check_certificate)
 
 TCP: dict[str, object] = {
     "name": "clock-1",
@@ -24,7 +35,7 @@ UNIX = {**TCP, "transport": "unix", "address": {"name": "clock.sock"}}
 
 
 def defined(body: dict[str, object]) -> ServerSpec:
-    return define(body, REGISTRY, RULES)
+    return define(body, AROUND)
 
 
 def told(error: pytest.ExceptionInfo[Invalid]) -> list[tuple[str, str]]:
@@ -42,11 +53,12 @@ def without(key: str) -> dict[str, object]:
     return {name: value for name, value in TCP.items() if name != key}
 
 
-def test_a_server_needs_five_fields_and_the_rest_has_defaults() -> None:
-    assert defined(TCP) == ServerSpec(
+def test_a_server_needs_four_fields_and_the_rest_has_defaults() -> None:
+    assert defined(without("concurrency")) == ServerSpec(
         name="clock-1",
         transport="tcp",
-        concurrency="threading",
+        concurrency="pool",
+        isolation="thread",
         handler="clock",
         address=InetAddress("127.0.0.1", 10001),
     )
@@ -55,7 +67,18 @@ def test_a_server_needs_five_fields_and_the_rest_has_defaults() -> None:
 def test_everything_that_can_be_said_is_kept() -> None:
     said: dict[str, object] = {
         "handler_options": {"utc": True},
-        "limits": {"max_connections": 1, "idle_timeout_s": 0, "backlog": 65535},
+        "isolation": "process",
+        "limits": {
+            "max_connections": 1,
+            "max_connections_per_address": 2,
+            "idle_timeout_s": 0,
+            "send_timeout_s": 1.5,
+            "handshake_timeout_s": 2,
+            "handler_timeout_s": 0,
+            "max_threads": 3,
+            "max_queue": 0,
+            "backlog": 65535,
+        },
         "wanted": "running",
     }
     spec = defined({**UNIX, **said, "transport": "unix-datagram", "concurrency": "single"})
@@ -63,16 +86,27 @@ def test_everything_that_can_be_said_is_kept() -> None:
         name="clock-1",
         transport="unix-datagram",
         concurrency="single",
+        isolation="process",
         handler="clock",
         handler_options={"utc": True},
         address=UnixAddress("clock.sock"),
-        limits=Limits(max_connections=1, idle_timeout_s=0.0, backlog=65535),
+        limits=Limits(
+            max_connections=1,
+            max_connections_per_address=2,
+            idle_timeout_s=0.0,
+            send_timeout_s=1.5,
+            handshake_timeout_s=2.0,
+            handler_timeout_s=0.0,
+            max_threads=3,
+            max_queue=0,
+            backlog=65535,
+        ),
         wanted="running",
     )
     assert type(spec.limits.idle_timeout_s) is float
 
 
-@pytest.mark.parametrize("key", TCP)
+@pytest.mark.parametrize("key", [key for key in TCP if key != "concurrency"])
 def test_a_missing_field_is_named(key: str) -> None:
     with pytest.raises(Invalid) as refused:
         defined(without(key))
@@ -92,7 +126,29 @@ def test_a_field_of_a_wrong_type_is_named(key: str, value: object) -> None:
         ({"address": {"host": "::1", "port": 1024, "path": 1}}, ("unknown_field", "address.path")),
         ({"limits": {"max": 1}}, ("unknown_field", "limits.max")),
         ({"transport": "sctp"}, ("unknown_transport", "transport")),
-        ({"concurrency": "forking"}, ("unknown_concurrency", "concurrency")),
+        ({"concurrency": "forked"}, ("unknown_concurrency", "concurrency")),
+        ({"concurrency": "event", "transport": "udp"}, ("unknown_kind", "concurrency")),
+        ({"isolation": "jail"}, ("unknown_isolation", "isolation")),
+        (
+            {"concurrency": "forking", "isolation": "thread"},
+            ("forking_needs_process", "isolation"),
+        ),
+        ({"tls": {"certificate": "none"}}, ("unknown_certificate", "tls.certificate")),
+        ({"tls": {"certificate": "ca"}}, ("certificate_without_key", "tls.certificate")),
+        (
+            {"tls": {"certificate": "good", "client_certificates": "required"}},
+            ("missing_field", "tls.client_ca"),
+        ),
+        (
+            {"tls": {"certificate": "good", "client_certificates": "some"}},
+            ("unknown_client_certificates", "tls.client_certificates"),
+        ),
+        (
+            {"tls": {"certificate": "good", "client_ca": "none"}},
+            ("unknown_certificate", "tls.client_ca"),
+        ),
+        ({"tls": {"certificate": "good"}, "transport": "udp"}, ("tls_needs_stream", "tls")),
+        ({"tls": []}, ("wrong_type", "tls")),
         ({"wanted": "paused"}, ("unknown_wanted", "wanted")),
         ({"handler": "os.system"}, ("unknown_handler", "handler")),
         ({"handler": "upper.py:UpperUDP"}, ("handler_transport", "handler")),
@@ -153,7 +209,16 @@ def test_a_unix_server_has_a_name_for_its_address(
 
 @pytest.mark.parametrize(
     ("key", "least", "most"),
-    [("max_connections", 1, 100_000), ("idle_timeout_s", 0, 86_400), ("backlog", 1, 65_535)],
+    [
+        ("max_connections", 1, 100_000),
+        ("max_connections_per_address", 0, 100_000),
+        ("idle_timeout_s", 0, 86_400),
+        ("send_timeout_s", 0, 3_600),
+        ("handler_timeout_s", 0, 86_400),
+        ("max_threads", 1, 10_000),
+        ("max_queue", 0, 100_000),
+        ("backlog", 1, 65_535),
+    ],
 )
 def test_limits_have_ranges(key: str, least: int, most: int) -> None:
     for edge in (least, most):
@@ -171,6 +236,30 @@ def test_an_idle_timeout_is_a_finite_number(value: float) -> None:
     assert defined({**TCP, "limits": {"idle_timeout_s": 0.5}}).limits.idle_timeout_s == 0.5
 
 
+def test_a_handshake_has_a_deadline() -> None:
+    for edge in (0.1, 600):
+        limits = {"handshake_timeout_s": edge}
+        assert defined({**TCP, "limits": limits}).limits.handshake_timeout_s == edge
+    for wrong in (0, 0.09, 601):
+        fault = ("limit_range", "limits.handshake_timeout_s")
+        assert faults(limits={"handshake_timeout_s": wrong}) == [fault]
+
+
+def test_a_forking_server_has_a_process_of_its_own() -> None:
+    forking = {**TCP, "concurrency": "forking"}
+    assert defined(forking).isolation == "process"
+    assert defined({**forking, "isolation": "process"}).isolation == "process"
+
+
+def test_tls_is_a_certificate_and_what_is_asked_of_clients() -> None:
+    assert defined({**TCP, "tls": None}).tls is None
+    assert defined({**TCP, "tls": {"certificate": "good"}}).tls == Tls(certificate="good")
+    asked = {"certificate": "good", "client_ca": "ca", "client_certificates": "required"}
+    assert defined({**UNIX, "tls": asked}).tls == Tls(
+        certificate="good", client_ca="ca", client_certificates="required"
+    )
+
+
 def test_numbers_of_connections_are_whole() -> None:
     assert faults(limits={"backlog": 5.0}) == [("wrong_type", "limits.backlog")]
 
@@ -178,7 +267,7 @@ def test_numbers_of_connections_are_whole() -> None:
 def test_all_that_is_wrong_is_told_at_once() -> None:
     told_of = faults(
         name="A",
-        concurrency="pool",
+        concurrency="threads",
         handler="nope",
         address={"host": "no such", "port": 80},
         limits={"backlog": 0, "x": 1},
@@ -211,5 +300,5 @@ def test_what_is_forbidden_or_taken_is_told_once_nothing_is_wrong() -> None:
 
 def test_a_body_that_is_no_object_is_refused() -> None:
     with pytest.raises(Invalid) as refused:
-        define([], REGISTRY, RULES)  # type: ignore[arg-type]
+        define([], AROUND)  # type: ignore[arg-type]
     assert told(refused) == [("wrong_type", "")]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from app.domain import ServerSpec
 from app.errors import AppError
 from app.services.definitions import amend, define
-from tests.app.services.test_addresses import RULES
+from app.services.limits import LIMIT_KEYS
 from tests.app.services.test_amendments import SPEC
-from tests.app.services.test_definitions import REGISTRY, TCP, UNIX
+from tests.app.services.test_definitions import AROUND, TCP, UNIX
 
 # What JSON can spell: lone surrogates, huge numbers and NaN among it.
 TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -38,15 +38,15 @@ ADDRESS = st.fixed_dictionaries(
         "other": JSON,
     },
 )
-LIMITS = st.dictionaries(
-    st.sampled_from(["max_connections", "idle_timeout_s", "backlog"]) | TEXT, JSON, max_size=3
-)
+LIMITS = st.dictionaries(st.sampled_from(LIMIT_KEYS) | TEXT, JSON, max_size=3)
 BODY = st.fixed_dictionaries(
     {},
     optional={
         "name": near("clock-1", "a"),
         "transport": near("tcp", "udp", "unix", "unix-datagram"),
-        "concurrency": near("single", "threading"),
+        "concurrency": near("single", "pool", "event", "forking"),
+        "isolation": near("thread", "process"),
+        "tls": near(None, {"certificate": "good"}, {"certificate": "good", "client_ca": "ca"}),
         "handler": near("echo", "clock", "greeter.py:Greeter", "upper.py:UpperUDP"),
         "handler_options": st.dictionaries(
             st.sampled_from(["utc", "upper", "banner"]) | TEXT, JSON, max_size=2
@@ -74,9 +74,7 @@ def check(outcome: ServerSpec | AppError) -> None:
 
 
 def defined_again(spec: ServerSpec) -> ServerSpec:
-    return amend(
-        spec, {"wanted": spec.wanted, "handler_options": spec.handler_options}, REGISTRY, RULES
-    )
+    return amend(spec, {"wanted": spec.wanted, "handler_options": spec.handler_options}, AROUND)
 
 
 @settings(deadline=None)
@@ -87,7 +85,7 @@ def test_any_body_is_a_definition_or_is_refused_with_reasons(
     body = {**good, **asked}
     before = copy.deepcopy(body)
     try:
-        outcome: ServerSpec | AppError = define(body, REGISTRY, RULES)
+        outcome: ServerSpec | AppError = define(body, AROUND)
     except AppError as refused:
         outcome = refused
     check(outcome)
@@ -98,7 +96,7 @@ def test_any_body_is_a_definition_or_is_refused_with_reasons(
 @given(BODY)
 def test_any_change_is_made_or_is_refused_with_reasons(body: dict[str, object]) -> None:
     try:
-        outcome: ServerSpec | AppError = amend(SPEC, body, REGISTRY, RULES)
+        outcome: ServerSpec | AppError = amend(SPEC, body, AROUND)
     except AppError as refused:
         outcome = refused
     check(outcome)

@@ -76,7 +76,6 @@ class Panel:
         body = {
             "name": name,
             "transport": "tcp",
-            "concurrency": "threading",
             "handler": "echo",
             "address": {"host": "127.0.0.1", "port": 0},
             "wanted": "running" if running else "stopped",

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import re
 import socket
+from dataclasses import asdict
 
 import pytest
 
+from app.domain import Limits
+from app.web.form_values import MAKE
 from tests.app.web.conftest import Panel
 
 FORM = {
     "name": "echo",
     "transport": "tcp",
-    "concurrency": "threading",
+    "concurrency": "pool",
     "handler": "echo",
     "host": "127.0.0.1",
     "port": "0",
@@ -33,7 +36,8 @@ def test_a_form_defines_and_starts_a_server(panel: Panel) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (303, "/servers/echo")
     server = panel.server("echo")
     assert server["state"] == "running"
-    assert server["limits"] == {"max_connections": 50, "idle_timeout_s": 2.5, "backlog": 64}
+    given = {"max_connections": 50, "idle_timeout_s": 2.5, "backlog": 64}
+    assert server["limits"] == {**asdict(Limits()), **given}
 
 
 def test_start_now_unticked_only_defines_it(panel: Panel) -> None:
@@ -125,3 +129,92 @@ def test_a_refused_save_and_restart_leaves_it_running_as_it_was(panel: Panel) ->
 
 def _limits(server: dict[str, dict[str, float]]) -> dict[str, str]:
     return {name: str(value) for name, value in server["limits"].items()}
+
+
+def test_the_kind_isolation_and_limits_of_the_form_are_those_of_the_server(panel: Panel) -> None:
+    chosen = {"concurrency": "event", "isolation": "process", "send_timeout_s": "1.5"}
+    more = {"max_connections_per_address": "3", "max_threads": "8", "max_queue": "0"}
+    assert panel.post("/new", **{**FORM, **chosen, **more}).status_code == 303
+    server = panel.server("echo")
+    assert (server["concurrency"], server["isolation"]) == ("event", "process")
+    limits = server["limits"]
+    assert (limits["send_timeout_s"], limits["max_threads"], limits["max_queue"]) == (1.5, 8, 0)
+    assert limits["max_connections_per_address"] == 3
+
+
+def test_a_form_that_says_thread_for_forking_means_its_process(panel: Panel) -> None:
+    panel.post("/new", **{**FORM, "concurrency": "forking", "isolation": "thread"})
+    assert panel.server("echo")["isolation"] == "process"
+
+
+@pytest.mark.parametrize("transport", ["udp", "unix-datagram"])
+def test_what_datagrams_do_not_have_is_told_or_left_out(panel: Panel, transport: str) -> None:
+    form = {**FORM, "transport": transport, "socket_name": "e.sock"}
+    answer = panel.post("/new", **{**form, "concurrency": "event"})
+    assert answer.status_code == 422
+    assert (
+        "There is no"
+        in (re.search(r'id="error-concurrency".*?</p>', answer.text, re.S) or [""])[0]
+    )
+    panel.post("/new", **{**form, "certificate": "of-no-use"})
+    assert panel.server("echo")["tls"] is None
+
+
+def test_the_form_makes_a_self_signed_certificate_with_the_server(panel: Panel) -> None:
+    answer = panel.post("/new", **FORM, certificate=MAKE, start="on")
+    assert answer.headers["Location"] == "/servers/echo"
+    server = panel.server("echo")
+    assert (server["state"], server["tls"]["certificate"]) == ("running", "echo")
+    (made,) = panel.http.get("/api/v1/certificates").json()["items"]
+    assert made["used_by"] == ["echo"]
+    assert {"localhost", "127.0.0.1"} <= set(made["hosts"])
+    html = panel.html("/servers/echo")
+    assert "openssl s_client" in html
+
+
+def test_a_certificate_of_a_form_that_is_refused_is_not_left_behind(panel: Panel) -> None:
+    answer = panel.post("/new", **{**FORM, "port": "80", "name": "Bad Name"}, certificate=MAKE)
+    assert answer.status_code == 422
+    assert fault(answer.text, "port")
+    assert fault(answer.text, "name")
+    assert panel.http.get("/api/v1/certificates").json()["items"] == []
+    selected = re.search(r'<option value="\+self-signed" selected>', answer.text)
+    assert selected, "the choice stays"
+
+
+def test_an_unknown_certificate_is_told_beside_the_choice(panel: Panel) -> None:
+    answer = panel.post("/new", **FORM, certificate="gone")
+    assert answer.status_code == 422
+    assert "gone" in (fault(answer.text, "certificate") or "")
+
+
+def test_an_edit_of_nothing_changes_nothing(panel: Panel) -> None:
+    panel.http.post("/api/v1/certificates/self-signed", json={"name": "c", "hosts": ["a"]})
+    tls = {"certificate": "c", "client_ca": "c", "client_certificates": "optional"}
+    limits = {"handshake_timeout_s": 0.5, "max_connections_per_address": 4}
+    before = panel.define("one", isolation="process", tls=tls, limits=limits)
+    form = panel.html("/servers/one/edit")
+    answer = panel.post("/servers/one/edit", **fields(form))
+    assert answer.headers["Location"] == "/servers/one"
+    after = panel.server("one")
+    assert after["started_at"] == before["started_at"]
+    assert {k: after[k] for k in ("tls", "limits", "isolation")} == {
+        k: before[k] for k in ("tls", "limits", "isolation")
+    }
+    assert "<details open><summary>Client certificates" in form
+    assert '<details class="advanced" open>' in form
+
+
+def fields(html: str) -> dict[str, str]:
+    """What a browser would send of a form."""
+    found = dict(
+        re.findall(r'<input class="control[^"]*" id="[^"]*" name="([^"]*)" value="([^"]*)"', html)
+    )
+    found |= dict(re.findall(r'<input type="radio" name="(\w+)" value="([\w-]+)" checked', html))
+    for name, options in re.findall(
+        r'<select [^>]*name="([^"]*)"[^>]*>(.*?)</select>', html, re.S
+    ):
+        chosen = re.search(r'<option(?: value="([^"]*)")?[^>]* selected>([^<]*)', options)
+        first = re.search(r'<option value="([^"]*)"', options)
+        found[name] = (chosen[1] or chosen[2]) if chosen else (first[1] if first else "")
+    return found

@@ -32,7 +32,7 @@ def test_a_server_stands_in_its_row_with_what_it_has(panel: Panel) -> None:
         f"{host}:{port}",
         f"fd {status['fileno']}",
         "<span>0</span> / <span>7</span>",
-        "tcp · threading",
+        "tcp · pool",
         "running",
     ):
         assert part in row

@@ -1,0 +1,100 @@
+"""A database of an earlier version, with definitions in it, under the present one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from app.domain import InetAddress, Limits, ServerSpec, UnixAddress
+from app.store.database import FILE_NAME, MIGRATIONS, Database, make_engine
+from app.store.servers import ServerTable
+
+
+def migrate(path: Path, revision: str) -> None:
+    """Bring the database to `revision`, up or down."""
+    engine = make_engine(path, foreign_keys=False)
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        there = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
+        ).first()
+        (command.downgrade if there else command.upgrade)(config, revision)
+    engine.dispose()
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """As version 0001 wrote it."""
+    path = tmp_path / FILE_NAME
+    migrate(path, "0001")
+    inet, unix = {"host": "127.0.0.1", "port": 10001}, {"name": "local.sock"}
+    with closing(sqlite3.connect(path)) as connection:
+        insert = "INSERT INTO servers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        limits = {"max_connections": 7, "idle_timeout_s": 1.5, "backlog": 16}
+        for name, transport, concurrency, address, wanted in (
+            ("clock", "tcp", "threading", inet, "running"),
+            ("local", "unix-datagram", "single", unix, "stopped"),
+        ):
+            options, at, room = json.dumps({"utc": True}), json.dumps(address), json.dumps(limits)
+            row = (name, transport, concurrency, "clock", options, at, room, wanted, 5)
+            connection.execute(insert, row)
+        connection.commit()
+    return path
+
+
+def test_definitions_of_0001_go_on_as_they_were(old: Path) -> None:
+    with closing(Database(old)) as database:
+        found = ServerTable(database).all()
+    limits = Limits(
+        max_connections=7,
+        max_connections_per_address=0,
+        idle_timeout_s=1.5,
+        send_timeout_s=0.0,
+        handshake_timeout_s=5.0,
+        handler_timeout_s=0.0,
+        backlog=16,
+    )
+    assert found == [
+        ServerSpec(
+            name="clock",
+            transport="tcp",
+            concurrency="threading",
+            isolation="thread",
+            handler="clock",
+            handler_options={"utc": True},
+            address=InetAddress("127.0.0.1", 10001),
+            limits=limits,
+            tls=None,
+            wanted="running",
+            created_us=5,
+        ),
+        ServerSpec(
+            name="local",
+            transport="unix-datagram",
+            concurrency="single",
+            isolation="thread",
+            handler="clock",
+            handler_options={"utc": True},
+            address=UnixAddress("local.sock"),
+            limits=limits,
+            tls=None,
+            created_us=5,
+        ),
+    ]
+
+
+def test_the_way_back_to_0001_gives_back_what_it_knew(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection:
+        before = connection.execute("SELECT * FROM servers ORDER BY name").fetchall()
+    Database(old).close()
+    migrate(old, "0001")
+    with closing(sqlite3.connect(old)) as connection:
+        assert connection.execute("SELECT * FROM servers ORDER BY name").fetchall() == before

@@ -1,0 +1,62 @@
+"""R5: a client that never reads what it is sent costs little, and is cut.
+
+On an event server at most 256 KiB wait for one client, 64 MiB for all of them. Elsewhere its
+handler waits, and holds what it is sending. Both are over when nothing was taken for the send
+limit.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack
+
+import pytest
+
+from tests.promises.answering import CHUNK, FLOOD_BYTES
+from tests.promises.proc import rss
+from tests.promises.serving import CONCURRENT, RUN, Served, short_and_full, tcp
+from tests.waiting import DEADLINE_S, equal
+
+#: Bytes that wait for one client at most, with the piece that came on top; for all of them.
+MOST_OF_ONE = 256 * 1024 + len(CHUNK)
+MOST = 64 * 1024 * 1024 + len(CHUNK)
+
+#: Bytes of a connection itself, and of the thread that it may have.
+_ITSELF = 64 * 1024
+
+
+@short_and_full(("count", "send_timeout_s"), (20, 0.5), (400, 30.0))
+@pytest.mark.parametrize("model", CONCURRENT)
+def test_r05_client_that_never_reads(model: str, count: int, send_timeout_s: float) -> None:
+    handler = "FloodingMessages" if model == "event" else "Flooding"
+    more = {"max_children": count} if model == "forking" else {}
+    limits = {"send_timeout_s": send_timeout_s}
+    with (
+        Served(tcp(model), handler, run=RUN[model], limits=limits, **more) as server,
+        ExitStack() as stack,
+    ):
+        base = rss(server.pid)
+        for _ in range(count):
+            asked = b"?\n" * (FLOOD_BYTES // len(CHUNK))
+            stack.enter_context(_deaf(server.address)).sendall(asked)
+        equal(lambda: server.report()["totals"]["connections_total"], count)
+        most = min(MOST, count * MOST_OF_ONE) + count * _ITSELF
+        peak = 0
+
+        def all_cut() -> object:
+            nonlocal peak
+            peak = max(peak, rss(server.pid))
+            return server.report()["outcomes"]
+
+        equal(all_cut, {"unread": count}, 3 * send_timeout_s + DEADLINE_S)
+        assert peak - base <= most
+        assert server.report()["totals"]["connections"] == 0
+
+
+def _deaf(address: object) -> socket.socket:
+    """A client with next to no room for what it is sent."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(DEADLINE_S)
+    client.connect(address)  # type: ignore[arg-type]
+    return client
