@@ -16,10 +16,9 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from sockcore.events import AcceptPaused, AcceptResumed
 from sockcore.loop import ACCEPT_STARVED, AcceptTrouble, Loop, Ready
 from sockcore.observer import Observer
-from sockcore.telling import now_us
+from sockcore.telling import accept_paused, accept_resumed
 
 __all__ = ["BaseServer"]
 
@@ -53,7 +52,6 @@ class BaseServer:
     _loop: Loop | None = None  # while serve_forever() runs
     #: Monotonic seconds when service_actions() is wanted, whatever the poll interval.
     _next_due: float | None = None
-    __others: dict[int, Ready] | None = None
     __serving_thread: int | None = None
     __trouble: AcceptTrouble | None = None
 
@@ -82,7 +80,7 @@ class BaseServer:
         self.__is_shut_down.clear()
         loop = None
         try:
-            loop = self._loop = Loop(self, self.__waited_for())
+            loop = self._loop = Loop(self, vars(self).setdefault("_others", {}))
             while not self.__shutdown_request:
                 ready = self.__wait(loop, poll_interval)
                 # bpo-35017: told to stop while waiting: leave before accepting.
@@ -120,23 +118,18 @@ class BaseServer:
         trouble = self.__trouble
         return trouble.pause_s if trouble is not None else 0.0
 
-    def __waited_for(self) -> dict[int, Ready]:
-        if self.__others is None:
-            self.__others = {}
-        return self.__others
-
     def _also_wait_for(self, fd: int, ready: Ready) -> None:
         """Let the loop call `ready` whenever `fd` can be read or is hung up.
 
         Thread: the serving one, or any while no loop runs.
         """
-        self.__waited_for()[fd] = ready
+        vars(self).setdefault("_others", {})[fd] = ready
         if self._loop is not None:
             self._loop.add(fd)
 
     def _wait_no_more_for(self, fd: int) -> None:
         """Thread: as _also_wait_for()."""
-        del self.__waited_for()[fd]
+        del vars(self)["_others"][fd]
         if self._loop is not None:
             self._loop.discard(fd)
 
@@ -231,19 +224,13 @@ class BaseServer:
             told = f"{self.__trouble.error}; trying again until it works"
             log.error("%s: %s", self.server_address, told)
             if self._observer is not None:
-                self._observer.emit(
-                    AcceptPaused(server=self._observer.server, at_us=now_us(), error=told)
-                )
+                self._observer.emit(accept_paused(self._observer.server, told))
 
     def __accepting_again(self, trouble: AcceptTrouble) -> None:
         self.__trouble = None
         log.warning("%s: accepting again after %d failures", self.server_address, trouble.failures)
         if self._observer is not None:
-            self._observer.emit(
-                AcceptResumed(
-                    server=self._observer.server, at_us=now_us(), failures=trouble.failures
-                )
-            )
+            self._observer.emit(accept_resumed(self._observer.server, trouble.failures))
 
     def _never_blocking(self) -> contextlib.AbstractContextManager[object]:
         """While several threads may get_request() at once: the one that finds nothing left must
@@ -301,8 +288,7 @@ class BaseServer:
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Tell of the exception being handled; serving goes on."""
-        told = "Exception occurred during processing of request from"
-        # The stdlib's text, on its stream.
+        told = "Exception occurred during processing of request from"  # as the stdlib's
         print("-" * 40, f"{told} {client_address}", sep="\n", file=sys.stderr)  # noqa: T201
         traceback.print_exc()
         print("-" * 40, file=sys.stderr)  # noqa: T201

@@ -156,11 +156,12 @@ class _Pool:
 
     def look_after(self) -> None:
         """Called each turn of the loop."""
-        if not (lot := self.lot):
+        lot, server = self.lot, self._server
+        if not lot:
             return
-        server = self._server
         if server._parked_for_s is not None:
-            lot.release_patient(server._parked_for_s, server.max_threads // 2 - self._busy)
+            free = server.max_threads // 2 - self._busy - len(self._queue)
+            lot.release_patient(server._parked_for_s, free)
         if server.ssl_context is not None:
             for request, client_address in lot.give_up(server.handshake_timeout):
                 server._handshake_failed(request, client_address, TimeoutError())
@@ -189,10 +190,10 @@ class _Pool:
 
     def park(self, request: Any, client_address: Any) -> bool:
         """Returns: whether the connection is silent, and parked."""
-        silent = self.lot is not None and is_silent(request)
-        if silent:
-            self.lot.park(request, client_address)
-        return silent
+        if self.lot is None or not is_silent(request):
+            return False
+        self.lot.park(request, client_address)
+        return True
 
     def is_one_of_us(self) -> bool:
         return threading.get_ident() in self._idents

@@ -136,8 +136,11 @@ class TCPServer(BaseServer):
             request = self._wrapped(request, client_address)
         return request, client_address
 
+    def _never_blocking(self) -> contextlib.AbstractContextManager[object]:
+        return self._unblocked()
+
     @contextlib.contextmanager
-    def _never_blocking(self) -> Iterator[None]:
+    def _unblocked(self) -> Iterator[None]:
         timeout = self.socket.gettimeout()
         self.socket.setblocking(False)
         try:

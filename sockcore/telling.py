@@ -9,6 +9,8 @@ import time
 
 from sockcore.connections import Connection, Request
 from sockcore.events import (
+    AcceptPaused,
+    AcceptResumed,
     ClosedBy,
     ConnectionClosed,
     ConnectionOpened,
@@ -18,12 +20,29 @@ from sockcore.events import (
     RequestProgressed,
 )
 
-__all__ = ["closed", "finished", "now_us", "opened", "overdue", "progressed"]
+__all__ = [
+    "accept_paused",
+    "accept_resumed",
+    "closed",
+    "finished",
+    "now_us",
+    "opened",
+    "overdue",
+    "progressed",
+]
 
 
 def now_us() -> int:
     """UTC microseconds since the epoch."""
     return time.time_ns() // 1000
+
+
+def accept_paused(server: str, error: str) -> AcceptPaused:
+    return AcceptPaused(server=server, at_us=now_us(), error=error)
+
+
+def accept_resumed(server: str, failures: int) -> AcceptResumed:
+    return AcceptResumed(server=server, at_us=now_us(), failures=failures)
 
 
 def opened(server: str, connection: Connection) -> ConnectionOpened:

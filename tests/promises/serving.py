@@ -6,7 +6,7 @@ Belongs here: what the tests of several promises need. Does not know any promise
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ __all__ = [
     "Served",
     "back_to",
     "client_of",
+    "room_for",
     "short_and_full",
     "tcp",
 ]
@@ -43,7 +44,14 @@ def tcp(model: str) -> str:
     return f"{_PREFIX[model]}TCPServer"
 
 
-def short_and_full(names: str, short: object, full: object) -> pytest.MarkDecorator:
+def room_for(model: str, count: int) -> dict[str, object]:
+    """Attributes of a server that has to have so many connections at one time."""
+    return {"max_children": count} if model == "forking" else {}
+
+
+def short_and_full(
+    names: str | tuple[str, ...], short: object, full: object
+) -> pytest.MarkDecorator:
     """A test in its short version, and in the full one that `make torture` runs."""
     marks = [pytest.mark.torture, pytest.mark.timeout(_FULL_S)]
     return pytest.mark.parametrize(
@@ -58,7 +66,8 @@ def short_and_full(names: str, short: object, full: object) -> pytest.MarkDecora
 class Served(Program):
     """A server in a process of its own, where a block is entered; it stops when that is left.
 
-    `run` is `bare`, or what watches it: `BackgroundServer`, `HostedServer`.
+    `run` is `bare`, or what watches it: `BackgroundServer`, `HostedServer`. `attributes` are those
+    of its class.
     """
 
     def __init__(
@@ -68,9 +77,9 @@ class Served(Program):
         *,
         run: str = "BackgroundServer",
         address: Any = ("127.0.0.1", 0),
-        limits: dict[str, object] | None = None,
+        limits: Mapping[str, object] | None = None,
         tls: Iterable[object] = (),
-        **attributes: object,
+        attributes: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(
             "served",
@@ -78,9 +87,9 @@ class Served(Program):
             handler=handler,
             run=run,
             address=address,
-            limits=limits or {},
+            limits=dict(limits or {}),
             tls=[str(file) for file in tls],
-            attributes=attributes,
+            attributes=dict(attributes or {}),
         )
         self.address: Any = None
 

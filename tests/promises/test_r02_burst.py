@@ -35,7 +35,9 @@ def sent_again(client: socket.socket) -> int:
 @short_and_full("rounds", 1, 20)
 @pytest.mark.parametrize("model", ["single", *CONCURRENT])
 def test_r02_burst(model: str, rounds: int) -> None:
-    with Served(tcp(model), "Answer", run="bare", allow_reuse_address=True) as server:
+    with Served(
+        tcp(model), "Answer", run="bare", attributes={"allow_reuse_address": True}
+    ) as server:
         for _ in range(rounds):
             server.ask("stop")
             server.listen()
@@ -53,7 +55,9 @@ def test_r02_burst(model: str, rounds: int) -> None:
 
 def test_r02_a_short_queue_would_show() -> None:
     """What is counted above does tell: with the stdlib's queue of five, packets are sent again."""
-    with Served(tcp("single"), "Answer", run="bare", request_queue_size=5) as server:
+    with Served(
+        tcp("single"), "Answer", run="bare", attributes={"request_queue_size": 5}
+    ) as server:
         server.ask("stop")
         server.listen()
         with ExitStack() as stack:

@@ -12,7 +12,16 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.promises.serving import CONCURRENT, RUN, Crowd, Served, client_of, short_and_full, tcp
+from tests.promises.serving import (
+    CONCURRENT,
+    RUN,
+    Crowd,
+    Served,
+    client_of,
+    room_for,
+    short_and_full,
+    tcp,
+)
 from tests.waiting import equal
 
 #: Seconds that tell slow clients from good ones, and how long after it they may be cut.
@@ -22,11 +31,16 @@ LATE_S = 1.0
 @short_and_full(("slow", "good", "rounds", "idle_s"), (100, 10, 40, 1.5), (500, 50, 200, 10.0))
 @pytest.mark.parametrize("model", CONCURRENT)
 def test_r03_slow_clients(model: str, slow: int, good: int, rounds: int, idle_s: float) -> None:
-    more = {"max_children": slow + good} if model == "forking" else {}
     limits = {"idle_timeout_s": idle_s}
     handler = "EchoMessage" if model == "event" else "EchoLines"
     with (
-        Served(tcp(model), handler, run=RUN[model], limits=limits, **more) as server,
+        Served(
+            tcp(model),
+            handler,
+            run=RUN[model],
+            limits=limits,
+            attributes=room_for(model, slow + good),
+        ) as server,
         Crowd() as crowd,
         ExitStack() as stack,
     ):

@@ -14,7 +14,7 @@ import pytest
 
 from tests.promises.answering import CHUNK, FLOOD_BYTES
 from tests.promises.proc import rss
-from tests.promises.serving import CONCURRENT, RUN, Served, short_and_full, tcp
+from tests.promises.serving import CONCURRENT, RUN, Served, room_for, short_and_full, tcp
 from tests.waiting import DEADLINE_S, equal
 
 #: Bytes that wait for one client at most, with the piece that came on top; for all of them.
@@ -29,10 +29,11 @@ _ITSELF = 64 * 1024
 @pytest.mark.parametrize("model", CONCURRENT)
 def test_r05_client_that_never_reads(model: str, count: int, send_timeout_s: float) -> None:
     handler = "FloodingMessages" if model == "event" else "Flooding"
-    more = {"max_children": count} if model == "forking" else {}
     limits = {"send_timeout_s": send_timeout_s}
     with (
-        Served(tcp(model), handler, run=RUN[model], limits=limits, **more) as server,
+        Served(
+            tcp(model), handler, run=RUN[model], limits=limits, attributes=room_for(model, count)
+        ) as server,
         ExitStack() as stack,
     ):
         base = rss(server.pid)

@@ -10,7 +10,15 @@ import threading
 import pytest
 
 from tests.promises.proc import cpu_s
-from tests.promises.serving import CONCURRENT, Crowd, Served, client_of, short_and_full, tcp
+from tests.promises.serving import (
+    CONCURRENT,
+    Crowd,
+    Served,
+    client_of,
+    room_for,
+    short_and_full,
+    tcp,
+)
 from tests.waiting import equal, eventually
 
 CLIENTS = 200
@@ -27,8 +35,10 @@ SHARE = 3 * 0.05
 @pytest.mark.parametrize("model", CONCURRENT)
 def test_r07_out_of_descriptors(model: str, seconds: float) -> None:
     run = "bare" if model == "forking" else "BackgroundServer"
-    more = {"max_children": 1000} if model == "forking" else {}
-    with Served(tcp(model), "Echo", run=run, **more) as server, Crowd() as crowd:
+    with (
+        Served(tcp(model), "Echo", run=run, attributes=room_for(model, 1000)) as server,
+        Crowd() as crowd,
+    ):
         _ask(server)  # what serving needs at first use is there after it
         server.ask("room", count=ROOM[model])
         crowd.ask("connect", address=server.address, count=CLIENTS, say="x")

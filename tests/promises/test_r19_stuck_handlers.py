@@ -11,15 +11,27 @@ from contextlib import ExitStack
 import pytest
 
 from tests.promises.proc import children
-from tests.promises.serving import CONCURRENT, RUN, Served, client_of, short_and_full, tcp
+from tests.promises.serving import (
+    CONCURRENT,
+    RUN,
+    Served,
+    client_of,
+    room_for,
+    short_and_full,
+    tcp,
+)
 
 
 @short_and_full(("count", "stop_s"), (20, 0.5), (100, 5.0))
 @pytest.mark.parametrize("model", CONCURRENT)
 def test_r19_stuck_handlers(model: str, count: int, stop_s: float) -> None:
-    more = {"max_children": count} if model == "forking" else {}
     with (
-        Served(tcp(model), "Stuck", run=RUN[model], allow_reuse_address=True, **more) as server,
+        Served(
+            tcp(model),
+            "Stuck",
+            run=RUN[model],
+            attributes={"allow_reuse_address": True, **room_for(model, count)},
+        ) as server,
         ExitStack() as stack,
     ):
         for _ in range(count):

@@ -17,7 +17,7 @@ from tests.promises.serving import short_and_full
 from tests.waiting import eventually
 
 TARGET = "tests.promises.making:made"
-ARGUMENTS = ("ThreadingTCPServer", "Answer", ("127.0.0.1", 0), {}, [])
+ARGUMENTS: tuple[object, ...] = ("ThreadingTCPServer", "Answer", ("127.0.0.1", 0), {}, [])
 
 
 @short_and_full("restarts", Restarts(first_s=0.05, longest_s=0.15), Restarts())
@@ -30,6 +30,7 @@ def test_r22_crash_loop(restarts: Restarts) -> None:
         died_at = 0.0
         for _ in range(restarts.most):
             pid = eventually(partial(_alive, server, killed), restarts.longest_s + 20)
+            assert pid is not None
             if killed:
                 pauses.append(time.monotonic() - died_at)
             killed.add(pid)

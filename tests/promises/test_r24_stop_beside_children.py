@@ -30,8 +30,8 @@ def test_r24_address_of_another_is_free(times: int) -> None:
 @short_and_full("times", 1, 50)
 def test_r24_own_address_is_free(times: int) -> None:
     """Bare, and without waiting for its children at the close."""
-    options: dict[str, object] = {"block_on_close": False, "allow_reuse_address": True}
-    with Served(tcp("forking"), "Stuck", run="bare", **options) as server:
+    options = {"block_on_close": False, "allow_reuse_address": True}
+    with Served(tcp("forking"), "Stuck", run="bare", attributes=options) as server:
         for _ in range(times):
             with client_of(server.address) as client:
                 client.sendall(b"?")

@@ -29,7 +29,7 @@ def test_r26_datagrams_accounted_for(name: str, count: int) -> None:
     if name.startswith("Threading"):
         count = min(count, _MOST_THREADS)
     with (
-        Served(name, "Held", **MODELS[name]) as server,
+        Served(name, "Held", attributes=MODELS[name]) as server,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
     ):
         client.connect(server.address)
@@ -52,7 +52,7 @@ def test_r26_datagrams_accounted_for(name: str, count: int) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_r26_datagrams_that_lost_their_end(name: str) -> None:
     with (
-        Served(name, "EchoDatagram", max_packet_size=100) as server,
+        Served(name, "EchoDatagram", attributes={"max_packet_size": 100}) as server,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
     ):
         client.settimeout(20)

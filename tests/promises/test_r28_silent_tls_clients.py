@@ -10,7 +10,16 @@ import time
 import pytest
 
 from tests.certificates import Certificates
-from tests.promises.serving import CONCURRENT, RUN, Crowd, Served, client_of, short_and_full, tcp
+from tests.promises.serving import (
+    CONCURRENT,
+    RUN,
+    Crowd,
+    Served,
+    client_of,
+    room_for,
+    short_and_full,
+    tcp,
+)
 from tests.sockcore.secure import secured
 from tests.waiting import equal
 
@@ -25,7 +34,6 @@ GOOD_S = 3 * 0.2
 def test_r28_silent_tls_clients(model: str, timeout_s: float, certificates: Certificates) -> None:
     pair = certificates.server
     context = certificates.trusting()
-    more = {"max_children": SILENT + GOOD} if model == "forking" else {}
     with (
         Served(
             tcp(model),
@@ -33,7 +41,7 @@ def test_r28_silent_tls_clients(model: str, timeout_s: float, certificates: Cert
             run=RUN[model],
             tls=(pair.certificate, pair.private_key),
             limits={"handshake_timeout_s": timeout_s},
-            **more,
+            attributes=room_for(model, SILENT + GOOD),
         ) as server,
         Crowd() as crowd,
     ):

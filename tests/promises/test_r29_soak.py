@@ -8,7 +8,16 @@ from __future__ import annotations
 import pytest
 
 from tests.promises.proc import figures, rss
-from tests.promises.serving import CONCURRENT, RUN, Crowd, Served, back_to, short_and_full, tcp
+from tests.promises.serving import (
+    CONCURRENT,
+    RUN,
+    Crowd,
+    Served,
+    back_to,
+    room_for,
+    short_and_full,
+    tcp,
+)
 from tests.waiting import equal
 
 #: Bytes that may come on top.
@@ -25,20 +34,23 @@ def test_r29_soak(model: str, connections: int, messages: int) -> None:
     if model == "forking":
         connections //= 10
     clients = 1 if model == "single" else CLIENTS
-    more = {"max_children": 2 * CLIENTS} if model == "forking" else {}
     with (
-        Served(tcp(model), handler, run=RUN.get(model, "BackgroundServer"), **more) as server,
+        Served(
+            tcp(model),
+            handler,
+            run=RUN.get(model, "BackgroundServer"),
+            attributes=room_for(model, 2 * CLIENTS),
+        ) as server,
         Crowd() as crowd,
     ):
-        load = {"address": server.address, "clients": clients}
         crowd.ask("churn", address=server.address, count=connections // 5)
-        crowd.ask("talk", rounds=messages // 5 // clients, **load)
+        crowd.ask("talk", address=server.address, clients=clients, rounds=messages // 5 // clients)
         warm = connections // 5 + clients
         equal(lambda: server.report()["outcomes"], {"ok": warm})
         base, base_rss = figures(server.pid), rss(server.pid)
 
         crowd.ask("churn", address=server.address, count=connections)
-        crowd.ask("talk", rounds=messages // clients, **load)
+        crowd.ask("talk", address=server.address, clients=clients, rounds=messages // clients)
         total = warm + connections + clients
         equal(lambda: server.report()["outcomes"], {"ok": total})
         assert rss(server.pid) - base_rss <= MOST

@@ -74,7 +74,7 @@ def _over_and_over(
         run=run,
         address=str(folder / "server") if local else ("127.0.0.1", 0),
         tls=(pair.certificate, pair.private_key) if pair else (),
-        **more,
+        attributes=more,
     ) as server:
         for _ in range(3):  # what it needs at first use is there after it
             _once(server, kind, folder, certificates)

@@ -24,7 +24,7 @@ _BUSY: dict[str, object] = {"reclaim_path": True, "request_queue_size": 1}
 
 def _served(name: str, path: Path) -> Served:
     run = RUN["forking"] if name.startswith("Forking") else "BackgroundServer"
-    return Served(name, "Answer", run=run, address=str(path), reclaim_path=True)
+    return Served(name, "Answer", run=run, address=str(path), attributes={"reclaim_path": True})
 
 
 @short_and_full("times", 1, 20)
@@ -45,7 +45,7 @@ def test_r36_path_of_a_killed_one_is_taken_over(name: str, times: int, socket_di
 @pytest.mark.parametrize("name", STREAMS)
 def test_r36_path_of_a_live_one_is_not(name: str, socket_dir: Path) -> None:
     path = socket_dir / "server"
-    with Served("UnixStreamServer", "Stuck", address=str(path), **_BUSY) as living:
+    with Served("UnixStreamServer", "Stuck", address=str(path), attributes=_BUSY) as living:
         with ExitStack() as stack:
             # Its queue is full: a client that only looked whether somebody answers would be
             # refused.

@@ -89,7 +89,8 @@ def test_beyond_the_queue_connections_are_refused_and_counted() -> None:
             ask(clients.enter_context(connected(server)))
         for count in (5, 6):
             clients.enter_context(connected(server)).sendall(b"?\n")
-            equal(lambda count=count: server.totals().connections, count)
+            expected = count
+            equal(lambda: server.totals().connections, expected)
         # Each of them has spoken before the next one comes, so the queue holds both.
         refused = clients.enter_context(connected(server))
         refused.sendall(b"?\n")
