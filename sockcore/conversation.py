@@ -105,7 +105,7 @@ class Conversation:
         if handler is None:
             self.is_ending = True
             return
-        handler._begin(self.transmit)
+        handler._begin(self.transmit, is_full=lambda: self.unsent_bytes > _ENOUGH_UNSENT)
         self._after(handler)
 
     # -- reading --------------------------------------------------------------------------
@@ -197,6 +197,9 @@ class Conversation:
                 unsent[0] = unsent[0][sent:]
         if not unsent:
             self._unsent = self.due = None
+        if self.handler is not None and self.unsent_bytes <= _ENOUGH_UNSENT:
+            self.handler._go_on()
+            self._after(self.handler)
         self.look()
 
     def _expect_progress(self) -> None:

@@ -20,7 +20,7 @@ __all__ = ["MessageRequestHandler"]
 
 _READ_BYTES = 64 * 1024
 
-#: Answers to one read that are kept to go out together, where sending waits for the peer.
+#: Bytes of answers to one read that are kept to go out together.
 _TOGETHER_BYTES = 64 * 1024
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
@@ -45,6 +45,10 @@ class MessageRequestHandler(BaseRequestHandler):
     _transmit: Callable[[bytes], object] | None = None
     _wake: Callable[[], object] | None = None
     _wants_to_end = False
+    #: Where sending does not wait: whether the peer has yet to take earlier answers. Until it has,
+    #: what it asks for more is kept as it came, which is small.
+    _is_full: Callable[[], bool] | None = None
+    _unanswered: list[bytes] | None = None
     _waits = False  # transmit() returns once it is sent, and nothing but us reads the socket
     #: Frames that go out together, once what came in one go is answered.
     _together: list[bytes] | None = None
@@ -168,14 +172,19 @@ class MessageRequestHandler(BaseRequestHandler):
     # -- the steps, which read nothing themselves -----------------------------------------
 
     def _begin(
-        self, transmit: Callable[[bytes], object], wake: Callable[[], object] | None = None
+        self,
+        transmit: Callable[[bytes], object],
+        wake: Callable[[], object] | None = None,
+        is_full: Callable[[], bool] | None = None,
     ) -> None:
-        """`transmit(data)` sends; `wake()` has a close() of another thread noticed."""
+        """`transmit(data)` sends; `wake()` has a close() of another thread noticed; while
+        `is_full()`, messages wait for `_go_on()`."""
         if not isinstance(self.request, tuple):
             self._decoder = self.framing.decoder(self.max_frame)
         self._thread = threading.get_ident()
         self._wake = wake
         self._transmit = transmit
+        self._is_full = is_full
         self.opened()
 
     def _receive(self, data: bytes) -> None:
@@ -187,22 +196,31 @@ class MessageRequestHandler(BaseRequestHandler):
         messages = decoder.feed(data)
         if messages:
             self._answer(messages)
-        if decoder.error is not None and not self._wants_to_end:
+        if decoder.error is not None and not self._wants_to_end and not self._unanswered:
             raise decoder.error
+
+    def _go_on(self) -> None:
+        """The peer has taken enough of what it was sent."""
+        messages, self._unanswered = self._unanswered, None
+        if messages and not self._wants_to_end:
+            self._answer(messages)
+            self._receive(b"")
 
     def _answer(self, messages: list[bytes]) -> None:
         together = self._together = []
-        encode, size = self.framing.encode, 0
+        encode, size, left = self.framing.encode, 0, iter(messages)
         try:
-            for message in messages:
+            for message in left:
                 answer = self.handle_message(message)
                 if answer is not None:
                     frame = encode(answer)
                     together.append(frame)
                     size += len(frame)
-                    if self._waits and size > _TOGETHER_BYTES:
+                    if size > _TOGETHER_BYTES:
                         self._send_together()
                         size = 0
+                        if self._is_full is not None and self._is_full():
+                            self._unanswered = list(left)
                 if self._wants_to_end:
                     break
         finally:

@@ -157,12 +157,10 @@ class _Pool:
     def look_after(self) -> None:
         """Called each turn of the loop."""
         lot, server = self.lot, self._server
-        if not lot:
-            return
-        if server._parked_for_s is not None:
+        if lot and server._parked_for_s is not None:
             free = server.max_threads // 2 - self._busy - len(self._queue)
             lot.release_patient(server._parked_for_s, free)
-        if server.ssl_context is not None:
+        if lot and server.ssl_context is not None:
             for request, client_address in lot.give_up(server.handshake_timeout):
                 server._handshake_failed(request, client_address, TimeoutError())
                 server.shutdown_request(request)

@@ -20,11 +20,7 @@ from pathlib import Path
 from app.domain import ServerSpec
 from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.handlers.quote import quoted
-
-try:  # INTERIM: until the environment has cryptography
-    from app.services import pem
-except ModuleNotFoundError:
-    pem = None  # type: ignore[assignment]
+from app.services import pem
 from app.services.fields import FieldReader
 from sockcore.errors import CertificateError
 from sockcore.tls import server_context
