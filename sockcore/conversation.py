@@ -105,7 +105,7 @@ class Conversation:
         if handler is None:
             self.is_ending = True
             return
-        handler._begin(self.transmit, is_full=lambda: self.unsent_bytes > _ENOUGH_UNSENT)
+        handler._begin(self.transmit, is_full=self._is_full)
         self._after(handler)
 
     # -- reading --------------------------------------------------------------------------
@@ -197,10 +197,14 @@ class Conversation:
                 unsent[0] = unsent[0][sent:]
         if not unsent:
             self._unsent = self.due = None
-        if self.handler is not None and self.unsent_bytes <= _ENOUGH_UNSENT:
-            self.handler._go_on()
-            self._after(self.handler)
+        handler = self.handler
+        if handler is not None and handler._unanswered and not self._is_full():
+            handler._go_on()
+            self._after(handler)
         self.look()
+
+    def _is_full(self) -> bool:
+        return self.unsent_bytes > _ENOUGH_UNSENT
 
     def _expect_progress(self) -> None:
         timeout_s = self._host.send_timeout
@@ -209,7 +213,7 @@ class Conversation:
 
     def look(self) -> None:
         """Have the loop look for what this waits for, where that has changed."""
-        reads = not self.is_ending and self.unsent_bytes <= _ENOUGH_UNSENT
+        reads = not self.is_ending and not self._is_full()
         self._look(read=reads, write=bool(self.unsent_bytes))
 
     def _look(self, *, read: bool, write: bool) -> None:

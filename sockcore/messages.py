@@ -196,15 +196,18 @@ class MessageRequestHandler(BaseRequestHandler):
         messages = decoder.feed(data)
         if messages:
             self._answer(messages)
+        self._raise_if_bad(decoder)
+
+    def _raise_if_bad(self, decoder: Decoder) -> None:
         if decoder.error is not None and not self._wants_to_end and not self._unanswered:
             raise decoder.error
 
     def _go_on(self) -> None:
-        """The peer has taken enough of what it was sent."""
+        """The peer has taken enough of what it was sent. Raises: as _receive()."""
         messages, self._unanswered = self._unanswered, None
-        if messages and not self._wants_to_end:
+        if messages and self._decoder is not None and not self._wants_to_end:
             self._answer(messages)
-            self._receive(b"")
+            self._raise_if_bad(self._decoder)
 
     def _answer(self, messages: list[bytes]) -> None:
         together = self._together = []

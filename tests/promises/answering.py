@@ -79,15 +79,6 @@ class Held(sockcore.BaseRequestHandler):
         GATE.wait()
 
 
-class Flooding(sockcore.BaseRequestHandler):
-    """Sends far more than anybody asked for."""
-
-    def handle(self) -> None:
-        self.request.recv(1)
-        for _ in range(FLOOD_BYTES // len(CHUNK)):
-            self.request.sendall(CHUNK)
-
-
 class FloodingMessages(sockcore.MessageRequestHandler):
     """Answers the shortest message at length."""
 
@@ -107,6 +98,6 @@ HANDLERS: dict[str, type[sockcore.BaseRequestHandler]] = {
     each.__name__: each
     for each in (
         *(Answer, Descriptors, Echo, EchoDatagram, EchoLines, EchoMessage),
-        *(Flooding, FloodingMessages, Held, Raising, Stuck),
+        *(FloodingMessages, Held, Raising, Stuck),
     )
 }

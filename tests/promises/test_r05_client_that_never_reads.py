@@ -21,6 +21,9 @@ from tests.waiting import DEADLINE_S, equal
 MOST_OF_ONE = 256 * 1024 + len(CHUNK)
 MOST = 64 * 1024 * 1024 + len(CHUNK)
 
+#: What asks for all of it: each line is answered with a piece of it, and a newline.
+ASKED = b"?\n" * (FLOOD_BYTES // len(CHUNK))
+
 #: Bytes of a connection itself, and of the thread that it may have.
 _ITSELF = 64 * 1024
 
@@ -28,18 +31,20 @@ _ITSELF = 64 * 1024
 @short_and_full(("count", "send_timeout_s"), (20, 0.5), (400, 30.0))
 @pytest.mark.parametrize("model", CONCURRENT)
 def test_r05_client_that_never_reads(model: str, count: int, send_timeout_s: float) -> None:
-    handler = "FloodingMessages" if model == "event" else "Flooding"
     limits = {"send_timeout_s": send_timeout_s}
     with (
         Served(
-            tcp(model), handler, run=RUN[model], limits=limits, attributes=room_for(model, count)
+            tcp(model),
+            "FloodingMessages",
+            run=RUN[model],
+            limits=limits,
+            attributes=room_for(model, count),
         ) as server,
         ExitStack() as stack,
     ):
         base = rss(server.pid)
         for _ in range(count):
-            asked = b"?\n" * (FLOOD_BYTES // len(CHUNK))
-            stack.enter_context(_deaf(server.address)).sendall(asked)
+            stack.enter_context(_deaf(server.address)).sendall(ASKED)
         equal(lambda: server.report()["totals"]["connections_total"], count)
         most = min(MOST, count * MOST_OF_ONE) + count * _ITSELF
         peak = 0
@@ -52,6 +57,22 @@ def test_r05_client_that_never_reads(model: str, count: int, send_timeout_s: flo
         equal(all_cut, {"unread": count}, 3 * send_timeout_s + DEADLINE_S)
         assert peak - base <= most
         assert server.report()["totals"]["connections"] == 0
+
+
+@pytest.mark.parametrize("model", CONCURRENT)
+def test_r05_client_that_reads_late(model: str) -> None:
+    """It gets all of it, however much it asked for before it began to read."""
+    with (
+        Served(tcp(model), "FloodingMessages", run=RUN[model]) as server,
+        _deaf(server.address) as client,
+    ):
+        client.sendall(ASKED)
+        client.shutdown(socket.SHUT_WR)
+        got = 0
+        while data := client.recv(1024 * 1024):
+            got += len(data)
+        assert got == FLOOD_BYTES + FLOOD_BYTES // len(CHUNK)
+        equal(lambda: server.report()["outcomes"], {"ok": 1})
 
 
 def _deaf(address: object) -> socket.socket:
