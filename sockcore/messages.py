@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sockcore.errors import FrameError
 from sockcore.framing import Decoder, Framing, LineFraming
 from sockcore.handlers import BaseRequestHandler
 
@@ -196,18 +197,21 @@ class MessageRequestHandler(BaseRequestHandler):
         messages = decoder.feed(data)
         if messages:
             self._answer(messages)
-        self._raise_if_bad(decoder)
+        if decoder.error is not None:
+            self._give_up(decoder.error)
 
-    def _raise_if_bad(self, decoder: Decoder) -> None:
-        if decoder.error is not None and not self._wants_to_end and not self._unanswered:
-            raise decoder.error
+    def _give_up(self, error: FrameError) -> None:
+        """Once what came before is answered."""
+        if not self._wants_to_end and not self._unanswered:
+            raise error
 
     def _go_on(self) -> None:
         """The peer has taken enough of what it was sent. Raises: as _receive()."""
         messages, self._unanswered = self._unanswered, None
         if messages and self._decoder is not None and not self._wants_to_end:
             self._answer(messages)
-            self._raise_if_bad(self._decoder)
+            if self._decoder.error is not None:
+                self._give_up(self._decoder.error)
 
     def _answer(self, messages: list[bytes]) -> None:
         together = self._together = []

@@ -5,8 +5,11 @@ And so is its own.
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 
+from tests.promises.proc import children
 from tests.promises.serving import Served, client_of, short_and_full, tcp
 
 
@@ -36,9 +39,14 @@ def test_r24_own_address_is_free(times: int) -> None:
             with client_of(server.address) as client:
                 client.sendall(b"?")
                 assert client.recv(1) == b"!"
-                address = server.address
-                server.ask("stop")
-                _can_be_bound(address, reuse=True)  # the connection is still there
+                (child,) = children(server.pid)
+                try:
+                    address = server.address
+                    server.ask("stop")
+                    _can_be_bound(address, reuse=True)  # the connection is still there
+                    assert child in children(server.pid)
+                finally:
+                    os.kill(child, signal.SIGKILL)
             server.begin()
 
 
