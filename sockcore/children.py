@@ -54,8 +54,8 @@ class Children:
         self._poll.register(fd, select.POLLIN)
 
     def listen_no_more(self, fd: int) -> None:
-        del self._ready[fd]
-        self._poll.unregister(fd)
+        if self._ready.pop(fd, None) is not None:
+            self._poll.unregister(fd)
 
     def hear(self, pids: set[int], timeout_s: float | None) -> list[int]:
         """Wait at most so many seconds for something to hear (None: for ever), and call what is
@@ -69,7 +69,7 @@ class Children:
         for fd, _ in self._poll.poll(timeout_s):
             if fd in self._pids:
                 ended.append(self._pids[fd])
-            elif fd in self._ready:
+            elif fd in self._ready:  # not by one called just now no more
                 self._ready[fd]()
         return ended
 

@@ -119,7 +119,11 @@ class DatagramObserver(Observer):
         record = getattr(self._here, "record", None)
         if record is None or record.connection.address != address:
             record = self._latest_of(address)
-        if record is not None:
+        self.sent_for(record, address, data)
+
+    def sent_for(self, record: Request | None, address: Any, data: bytes) -> None:
+        """`data` went to `address`, in answer to `record` if to anything."""
+        if record is not None and record.connection.address == address:
             record.tape.note(False, data)
         peer = record.connection if record is not None else self.table.peer(address)
         with self._lock:

@@ -1,6 +1,7 @@
 """ForkingMixIn: a process a request. Source: stdlib socketserver.
 
     parent   fork -> close its copy of the connection -> accept on; reap the child once it ends
+             watched, it keeps the copy until the child is done: for disconnect and the limits
     child    close what is the parent's -> finish_request .. shutdown_request -> os._exit()
 
 Knows processes. Knows nothing of how a server accepts.
@@ -13,6 +14,7 @@ import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sockcore.children import Children
+from sockcore.relay import Relay, relay_of
 
 if TYPE_CHECKING:
     from sockcore.base import BaseServer as _Server
@@ -37,6 +39,7 @@ class ForkingMixIn(_Server):
     block_on_close = True  # server_close() waits for the children
 
     _children: Children | None = None
+    _relays: dict[int, tuple[Relay, Any]]  # by process id; and the client's address
 
     def collect_children(self, *, blocking: bool = False) -> None:
         """Reap the children that have ended; with `blocking`, wait for all of them.
@@ -71,32 +74,71 @@ class ForkingMixIn(_Server):
         assert active is not None
         for pid in children.hear(active, timeout_s):
             if pid not in active:
-                children.forget(pid)
+                self._forget(pid)
                 continue
+            status = None
             try:
-                reaped, _ = os.waitpid(pid, os.WNOHANG)
+                reaped, status = os.waitpid(pid, os.WNOHANG)
             except ChildProcessError:
                 reaped = pid  # somebody else did
             if reaped:
                 active.discard(pid)
-                children.forget(pid)
+                self._forget(pid, status)
+
+    def _forget(self, pid: int, status: int | None = None) -> None:
+        """Its end is known, and perhaps its wait status."""
+        self._hearing().forget(pid)
+        if pid in vars(self).get("_relays", ()):
+            self._relays[pid][0].died(status)
+            self._done(pid)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Fork. Raises: OSError when there can be no more processes."""
         parent = os.getpid()
+        relay = relay_of(getattr(self, "_observer", None), request)
         try:
             pid = os.fork()
             if not pid:
-                self._answer_in_child(request, client_address)
+                self._answer_in_child(request, client_address, relay)
         except BaseException:
             if os.getpid() != parent:
                 os._exit(1)  # a signal came before it could begin: it must not go on as a parent
+            if relay is not None:
+                relay.close()
             raise
         if self.active_children is None:
             self.active_children = set()
         self.active_children.add(pid)
         self._hearing().add(pid)
-        self.close_request(request)
+        if relay is None:
+            self.close_request(request)
+        else:
+            self._follow(pid, relay, client_address)
+
+    def _follow(self, pid: int, relay: Relay, client_address: Any) -> None:
+        """Hear what the child tells, until it is done with the request."""
+        relay.follow(pid)
+        vars(self).setdefault("_relays", {})[pid] = relay, client_address
+        self._hearing().listen(relay.fileno(), lambda: self._hear(pid))
+
+    def _hear(self, pid: int) -> None:
+        relay, _ = self._relays[pid]
+        if relay.hear():
+            return
+        if relay.has_ended:
+            self._done(pid)
+        else:  # how, is known when it is reaped
+            self._hearing().listen_no_more(relay.fileno())
+
+    def _done(self, pid: int) -> None:
+        """The child is: so are we."""
+        relay, client_address = self._relays.pop(pid)
+        self._hearing().listen_no_more(relay.fileno())
+        relay.close()
+        try:
+            self.close_request(relay.request)
+        except Exception:
+            self.handle_error(relay.request, client_address)
 
     def _hearing(self) -> Children:
         if self._children is None:
@@ -108,6 +150,8 @@ class ForkingMixIn(_Server):
         return self._children
 
     def _hear_no_more(self) -> None:
+        for pid in list(vars(self).get("_relays", ())):
+            self._done(pid)
         children, self._children = self._children, None
         if children is not None:
             fd = children.fileno()
@@ -115,23 +159,33 @@ class ForkingMixIn(_Server):
                 self._wait_no_more_for(fd)
             children.close()
 
-    def _answer_in_child(self, request: Any, client_address: Any) -> NoReturn:
-        status = 1
+    def _answer_in_child(
+        self, request: Any, client_address: Any, relay: Relay | None
+    ) -> NoReturn:
+        status, observer = 1, None
         try:
             self._leave_to_parent(request)
+            if relay is not None:
+                self._observer = observer = relay.enter_child()  # type: ignore[assignment]
             self.finish_request(request, client_address)
             status = 0
         except Exception:
+            if observer is not None:
+                observer.failed(request)
             self.handle_error(request, client_address)
         finally:
             try:
                 self.shutdown_request(request)
             finally:
+                if observer is not None:
+                    observer.ended()
                 os._exit(status)
 
     def _leave_to_parent(self, request: Any) -> None:
         """Close, in the child, what only its parent has business with, so that stopping the
         server frees its address while children live."""
+        for other, _ in vars(self).get("_relays", {}).values():
+            other.leave()
         if self._children is not None:
             self._children.close()
         self._children = self.active_children = None

@@ -65,7 +65,7 @@ class _Forking:
         self._timeout_s: float | None = None  # to stop in, once asked to
         self._cause: str | None = None  # of the stop, when the parent did not ask
         self._serviced = server.service_actions
-        server.service_actions = self._beat  # type: ignore[method-assign]
+        server.service_actions = self._turn  # type: ignore[method-assign]
         server._also_wait_for(channel.fileno(), self._obey)
 
     def serve(self) -> None:
@@ -113,9 +113,12 @@ class _Forking:
 
     # -- to the parent ----------------------------------------------------------------------
 
-    def _beat(self) -> None:
+    def _turn(self) -> None:
         """In place of the server's service_actions(): each turn of the loop."""
         self._serviced()
+        self._beat()
+
+    def _beat(self) -> None:
         now = time.monotonic()
         if now >= self._next_tick:
             self._next_tick = now + _BEAT_S

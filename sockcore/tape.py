@@ -113,11 +113,11 @@ class Tape:
         self._account()
         return self._sent.total
 
-    def note(self, inbound: bool, data: Buffer) -> None:
-        """`data` crossed just now."""
+    def note(self, inbound: bool, data: Buffer, at_ns: int | None = None) -> None:
+        """`data` crossed just now, or at `at_ns`, monotonic."""
         if not data:
             return
-        self.last_ns = self.away_ns = now = time.monotonic_ns()
+        self.last_ns = self.away_ns = now = at_ns or time.monotonic_ns()
         self.notes += 1
         pile = self._pile
         pile.append((inbound, now, data if type(data) is bytes else bytes(data)))
