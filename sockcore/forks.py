@@ -159,9 +159,7 @@ class ForkingMixIn(_Server):
                 self._wait_no_more_for(fd)
             children.close()
 
-    def _answer_in_child(
-        self, request: Any, client_address: Any, relay: Relay | None
-    ) -> NoReturn:
+    def _answer_in_child(self, request: Any, client_address: Any, relay: Relay | None) -> NoReturn:
         status, observer = 1, None
         try:
             self._leave_to_parent(request)

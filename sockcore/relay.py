@@ -1,7 +1,7 @@
 """A request that a child process answers, watched from its parent.
 
-    child    what crosses the connection, and how it ended  ->  a channel  ->  the tape in the parent
-    child    whether it reads, writes, saw the end          ->  a page of memory that both have
+    child    what crosses, and how it ended  ->  a channel  ->  the tape in the parent
+    child    whether it reads or writes     ->  a page of memory that both have
 
 Knows records, tapes and channels. Knows nothing of how a server forks or reaps.
 """
@@ -18,7 +18,7 @@ import socket
 import struct
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sockcore.connections import Request
 from sockcore.datagram_observer import DatagramObserver
@@ -44,41 +44,40 @@ class _OnPage:
 
     _page: mmap.mmap
 
-    if not TYPE_CHECKING:  # as plain attributes of the tape, for the type checker
+    @property
+    def reading(self) -> bool:
+        return bool(self._page[_READING])
 
-        @property
-        def reading(self) -> bool:
-            return bool(self._page[_READING])
+    @reading.setter
+    def reading(self, value: bool) -> None:
+        self._page[_READING] = value
 
-        @reading.setter
-        def reading(self, value: bool) -> None:
-            self._page[_READING] = value
+    @property
+    def writing(self) -> bool:
+        return bool(self._page[_WRITING])
 
-        @property
-        def writing(self) -> bool:
-            return bool(self._page[_WRITING])
+    @writing.setter
+    def writing(self, value: bool) -> None:
+        self._page[_WRITING] = value
 
-        @writing.setter
-        def writing(self, value: bool) -> None:
-            self._page[_WRITING] = value
+    @property
+    def peer_ended(self) -> bool:
+        return bool(self._page[_PEER_ENDED])
 
-        @property
-        def peer_ended(self) -> bool:
-            return bool(self._page[_PEER_ENDED])
+    @peer_ended.setter
+    def peer_ended(self, value: bool) -> None:
+        self._page[_PEER_ENDED] = value
 
-        @peer_ended.setter
-        def peer_ended(self, value: bool) -> None:
-            self._page[_PEER_ENDED] = value
+    @property
+    def away_ns(self) -> int:
+        away_ns: int = _NS.unpack_from(self._page, _AWAY_AT)[0]
+        return away_ns
 
-        @property
-        def away_ns(self) -> int:
-            return _NS.unpack_from(self._page, _AWAY_AT)[0]
-
-        @away_ns.setter
-        def away_ns(self, value: int) -> None:
-            # The later one: the parent hears of notes after the child has gone on.
-            if value > self.away_ns:
-                _NS.pack_into(self._page, _AWAY_AT, value)
+    @away_ns.setter
+    def away_ns(self, value: int) -> None:
+        # The later one: the parent hears of notes after the child has gone on.
+        if value > self.away_ns:
+            _NS.pack_into(self._page, _AWAY_AT, value)
 
 
 class _ParentTape(_OnPage, Tape):
@@ -150,9 +149,7 @@ class ChildObserver:
         if not self._ended:
             self._ended = True
             record = self._record
-            self._tell(
-                "end", record.ended_by, record.reset, record.handshake_failed, record.error
-            )
+            self._tell("end", record.ended_by, record.reset, record.handshake_failed, record.error)
 
 
 class Relay:

@@ -95,10 +95,13 @@ class Latch:
     def __init__(self) -> None:
         self._wait_fd, self._hold_fd = os.pipe()
 
-    def wait(self) -> None:
-        """In a child: until let_go(). Only then has nobody the other end open any more."""
+    def wait(self) -> bytes:
+        """In a child: until let_go(). Only then has nobody the other end open any more.
+
+        Returns: nothing, for an answer.
+        """
         os.close(self._hold_fd)
-        os.read(self._wait_fd, 1)
+        return os.read(self._wait_fd, 1)
 
     def let_go(self) -> None:
         if self._hold_fd >= 0:

@@ -139,7 +139,7 @@ def test_child_runs_no_exit_functions_and_flushes_nothing(
 def test_children_are_known_from_the_first_request_on(api: Any) -> None:
     with (
         latch() as held,
-        api.ForkingTCPServer(LOOPBACK, answering(api, lambda: held.wait() or b"")) as server,
+        api.ForkingTCPServer(LOOPBACK, answering(api, lambda: held.wait())) as server,
         connected(server, 3) as clients,
     ):
         assert server.active_children is None
@@ -147,9 +147,9 @@ def test_children_are_known_from_the_first_request_on(api: Any) -> None:
         assert server.active_children is None
         for _ in clients:
             server.handle_request()
-        assert type(server.active_children) is set
+        assert isinstance(server.active_children, set)
         assert len(server.active_children) == 3
-        assert type(server).active_children is None
+        assert api.ForkingMixIn.active_children is None
         held.let_go()
 
 

@@ -46,7 +46,7 @@ def test_collecting_reaps_those_that_ended_and_waits_for_none(api: Any) -> None:
         api.ForkingTCPServer(LOOPBACK, answering(api, lambda: b"")) as server,
         connected(server, 1) as (client,),
     ):
-        server.RequestHandlerClass = answering(api, lambda: held.wait() or b"")
+        server.RequestHandlerClass = answering(api, lambda: held.wait())
         server.handle_request()
         (slow,) = server.active_children
         server.RequestHandlerClass = answering(api, lambda: b"")
@@ -63,7 +63,7 @@ def test_collecting_reaps_those_that_ended_and_waits_for_none(api: Any) -> None:
 def test_collecting_may_wait_for_all(api: Any) -> None:
     with (
         latch() as held,
-        api.ForkingTCPServer(LOOPBACK, answering(api, lambda: held.wait() or b"")) as server,
+        api.ForkingTCPServer(LOOPBACK, answering(api, lambda: held.wait())) as server,
         connected(server, 3) as clients,
     ):
         for _ in clients:
@@ -107,9 +107,14 @@ def test_loop_reaps_between_requests(api: Any) -> None:
         api.ForkingTCPServer(LOOPBACK, answering(api, lambda: b"here")) as server,
         connected(server, 3) as clients,
     ):
-        served: list[None] = []
+        served: list[object] = []
         process_request = server.process_request
-        server.process_request = lambda *a: (served.append(None), process_request(*a))
+
+        def counting(request: Any, client_address: Any) -> None:
+            served.append(client_address)
+            process_request(request, client_address)
+
+        server.process_request = counting
         serve_until(server, lambda: len(served) == 3 and not server.active_children)
         for client in clients:
             assert read_all(client) == b"here"
@@ -118,7 +123,7 @@ def test_loop_reaps_between_requests(api: Any) -> None:
 @pytest.mark.parametrize("blocks", [True, False])
 def test_closing_waits_for_children_unless_told_not_to(api: Any, blocks: bool) -> None:
     with latch() as held:
-        server = api.ForkingTCPServer(LOOPBACK, answering(api, lambda: held.wait() or b""))
+        server = api.ForkingTCPServer(LOOPBACK, answering(api, lambda: held.wait()))
         server.block_on_close = blocks
         with connected(server, 1) as (client,):
             server.handle_request()
