@@ -55,37 +55,23 @@ class ParkingLot:
     def ready(self) -> None:
         """Let go of those that have spoken."""
         for fd, _ in self._poll.poll(0):
-            self._release(fd)
+            self._spoke(*self._let_go(fd))
 
-    def release_patient(self, waited_s: float, most: int) -> None:
-        """Let go of at most `most` that are silent for `waited_s` seconds: they may be waiting
-        for us to speak first."""
-        for fd in self._parked_for(waited_s)[: max(0, most)]:
-            self._release(fd)
-
-    def give_up(self, waited_s: float | None) -> list[tuple[Any, Any]]:
-        """Returns: (request, client_address) of those silent for `waited_s` seconds, which are
-        no longer parked. None: nobody."""
-        given_up = []
-        for fd in self._parked_for(waited_s) if waited_s is not None else ():
-            request, client_address, _ = self._parked.pop(fd)
-            self._poll.unregister(fd)
-            given_up.append((request, client_address))
-        return given_up
-
-    def _parked_for(self, waited_s: float) -> list[int]:
+    def take_patient(self, waited_s: float, most: int | None = None) -> list[tuple[Any, Any]]:
+        """Returns: (request, client_address) of those silent for `waited_s` seconds, which are no
+        longer parked; at most `most`, the longest parked first."""
         parked_before = time.monotonic() - waited_s
-        found = []
+        patient: list[tuple[Any, Any]] = []
         for fd, (_, _, parked_at) in list(self._parked.items()):
-            if parked_at > parked_before:
+            if parked_at > parked_before or (most is not None and len(patient) >= most):
                 break
-            found.append(fd)
-        return found
+            patient.append(self._let_go(fd))
+        return patient
 
-    def _release(self, fd: int) -> None:
+    def _let_go(self, fd: int) -> tuple[Any, Any]:
         request, client_address, _ = self._parked.pop(fd)
         self._poll.unregister(fd)
-        self._spoke(request, client_address)
+        return request, client_address
 
     def close(self) -> list[Any]:
         """Returns: the requests that were still parked."""

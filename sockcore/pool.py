@@ -8,27 +8,13 @@ hand-over from one thread to another; the serving thread steps in only when all 
 
 from __future__ import annotations
 
-import itertools
-import logging
-import select
 import socket
-import threading
-from collections import deque
 from typing import Any
 
-from sockcore.loop import SharedWait, SharedWaitByPoll, Waker
-from sockcore.parking import ParkingLot, is_silent
-from sockcore.threads import ThreadingMixIn, _RequestThread, _Threads
+from sockcore.threads import ThreadingMixIn
+from sockcore.workers import Workers
 
 __all__ = ["PoolMixIn"]
-
-log = logging.getLogger("sockcore")
-
-#: Threads kept when there is nothing to do; the others end when one wait was in vain.
-_KEPT_THREADS = 2
-
-#: Seconds that they are waited for at the end; idle ones need next to none.
-_LEAVE_S = 0.5
 
 
 class PoolMixIn(ThreadingMixIn):
@@ -47,14 +33,14 @@ class PoolMixIn(ThreadingMixIn):
     max_threads = 1000
     max_queue = 1000
 
-    _pool: _Pool | None = None
+    _pool: Workers | None = None
     _takes_listener = True  # the threads accept by themselves
     #: Seconds a silent connection is parked before it gets a thread all the same, if one is free:
     #: its handler may be the one that speaks first. None: for ever.
     _parked_for_s: float | None = 0.5
 
     def serve_forever(self, poll_interval: float | None = 0.5) -> None:
-        pool = self._pool = _Pool(self)
+        pool = self._pool = Workers(self)
         with self._never_blocking():  # until the last thread has left
             try:
                 pool.open()
@@ -72,11 +58,11 @@ class PoolMixIn(ThreadingMixIn):
         """Thread: one of the pool, or the serving one, which only hands over."""
         if (pool := self._pool) is None:
             super().process_request(request, client_address)
-        elif pool.is_tight and self._waits_for_peer and pool.park(request, client_address):
-            return
         elif pool.is_one_of_us():
-            self.process_request_thread(request, client_address)
-        else:
+            tight = pool.is_tight and self._waits_for_peer
+            if not (tight and pool.park(request, client_address)):
+                self.process_request_thread(request, client_address)
+        elif not (self._waits_for_peer and pool.park(request, client_address)):
             pool.put(request, client_address)
 
     def server_close(self) -> None:
@@ -91,209 +77,3 @@ class PoolMixIn(ThreadingMixIn):
         return server.socket_type == socket.SOCK_STREAM and not getattr(
             server.RequestHandlerClass, "speaks_first", False
         )
-
-
-class _Pool:
-    """The threads of one serve_forever(), what waits for them, and what is parked."""
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._lock = threading.Lock()  # guards the counts, `_closed` and `_left`
-        self._changed = threading.Condition(self._lock)
-        self._left: list[threading.Thread] = []
-        self._threads = 0
-        self._idle = 0
-        self._closed = False
-        self._told = False  # that there can be no more threads
-        self._leave = threading.Event()
-        self._idents: set[int] = set()
-        self._numbers = itertools.count(1)
-        self._queue: deque[tuple[Any, Any]] = deque()
-        self._tickets = Waker()  # wakes one thread for each that is queued
-        self._stop = Waker()  # wakes them all
-        self._listener: int | None = None
-        self.lot = ParkingLot(self.put) if hasattr(select, "epoll") else None
-
-    # -- life, by the serving thread ------------------------------------------------------
-
-    def open(self) -> None:
-        """Begin. Raises: RuntimeError, OSError when there can be no thread at all."""
-        if self._server._takes_listener:
-            self._listener = self._server.fileno()
-            self._server._accepts = False
-        if self.lot is not None:
-            self._server._also_wait_for(self.lot.fileno(), self.lot.ready)
-        for _ in range(min(_KEPT_THREADS, self._server.max_threads)):
-            self._add_thread()
-
-    def leave(self) -> None:
-        """Let the threads end as soon as nothing waits for them. Thread: any."""
-        self._leave.set()
-        self._stop.wake()
-
-    def close(self) -> None:
-        """The loop is out: what is queued is still answered, what is parked is closed."""
-        self.leave()
-        self._server._accepts = True
-        if self.lot is not None:
-            self._server._wait_no_more_for(self.lot.fileno())
-            for request in self.lot.close():
-                self._server._drop(request)
-        with self._changed:
-            self._changed.wait_for(lambda: not self._threads, _LEAVE_S)
-            self._closed = True
-            nobody_left = not self._threads
-        for thread in self._left:  # which have nothing more to do
-            thread.join()
-        if nobody_left:
-            self._clear()
-
-    def _clear(self) -> None:
-        while self._queue:
-            self._server._drop(self._queue.popleft()[0])
-        self._tickets.close()
-        self._stop.close()
-
-    def look_after(self) -> None:
-        """Called each turn of the loop."""
-        lot, server = self.lot, self._server
-        if lot and server._parked_for_s is not None:
-            free = server.max_threads // 2 - self._busy - len(self._queue)
-            lot.release_patient(server._parked_for_s, free)
-        if lot and server.ssl_context is not None:
-            for request, client_address in lot.give_up(server.handshake_timeout):
-                server._handshake_failed(request, client_address, TimeoutError())
-                server.shutdown_request(request)
-
-    def put(self, request: Any, client_address: Any) -> None:
-        """Queue a request for the next free thread, or refuse it when the queue is full."""
-        if len(self._queue) >= self._server.max_queue and not self._idle:
-            told = f"all {self._threads} threads are busy and {len(self._queue)} requests wait"
-            self._server._refuse(request, told)
-            return
-        self._queue.append((request, client_address))
-        self._tickets.wake()
-        if not self._idle:
-            self._grow()
-
-    # -- threads --------------------------------------------------------------------------
-
-    @property
-    def _busy(self) -> int:
-        return self._threads - self._idle
-
-    @property
-    def is_tight(self) -> bool:
-        return bool(self._busy > self._server.max_threads // 2)
-
-    def park(self, request: Any, client_address: Any) -> bool:
-        """Returns: whether the connection is silent, and parked."""
-        if self.lot is None or not is_silent(request):
-            return False
-        self.lot.park(request, client_address)
-        return True
-
-    def is_one_of_us(self) -> bool:
-        return threading.get_ident() in self._idents
-
-    def _grow(self) -> None:
-        """One thread more; where there can be none, the serving thread accepts instead."""
-        if self._leave.is_set():
-            return
-        if self._threads < self._server.max_threads:
-            try:
-                self._add_thread()
-                return
-            except (OSError, RuntimeError) as error:
-                if not self._told:
-                    self._told = True
-                    log.error("no thread beside %d: %s; told once", self._threads, error)
-        if self._server._takes_listener and not self._server._accepts:
-            self._server._accepts = True
-            self._server._wake_loop()
-
-    def _add_thread(self) -> None:
-        server = self._server
-        kind = SharedWait if hasattr(select, "epoll") else SharedWaitByPoll
-        wait = kind(self._tickets.fileno(), self._stop.fileno(), self._listener)
-        thread = _RequestThread(self._work, (wait,), daemon=True)
-        thread.name = f"pool-{next(self._numbers)}"
-        with self._lock:
-            self._threads, self._idle = self._threads + 1, self._idle + 1
-        try:
-            if server.block_on_close and not server.daemon_threads:
-                vars(server).setdefault("_threads", _Threads()).keep(thread)
-            thread.start()
-        except BaseException:
-            server._threads.discard(thread)
-            self._ended(wait, ran=False)
-            raise
-
-    def _work(self, wait: SharedWait) -> None:
-        self._idents.add(threading.get_ident())
-        try:
-            while self._turn(wait):
-                pass
-        finally:
-            self._idents.discard(threading.get_ident())
-            self._ended(wait, ran=True)
-            if not self._idle:  # this one may have been ended by its handler
-                self._grow()
-
-    def _turn(self, wait: SharedWait) -> bool:
-        """Wait, and answer what came. Returns: False to end the thread."""
-        pause_s = self._server._accept_pause_s
-        if pause_s:
-            self._leave.wait(pause_s)
-        events = wait.poll()
-        for fd, _ in events:
-            if fd != self._listener:  # first: what is queued from here on wakes us anew
-                self._tickets.hear_one()
-        if self._queue:
-            self._answer_queued()
-        if self._leave.is_set() or (not events and self._threads > _KEPT_THREADS):
-            return False
-        for fd, _ in events:
-            if fd == self._listener:
-                self._begin()
-                try:
-                    self._server._handle_ready()
-                finally:
-                    self._end()
-        return True
-
-    def _answer_queued(self) -> None:
-        self._begin()
-        try:
-            while True:
-                try:
-                    request, client_address = self._queue.popleft()
-                except IndexError:
-                    return
-                self._server.process_request_thread(request, client_address)
-        finally:
-            self._end()
-
-    def _begin(self) -> None:
-        with self._lock:
-            self._idle -= 1
-            none_idle = not self._idle
-        if none_idle:
-            self._grow()
-
-    def _end(self) -> None:
-        with self._lock:
-            self._idle += 1
-        if self._server._accepts and self._server._takes_listener:
-            self._server._accepts = False
-
-    def _ended(self, wait: SharedWait, *, ran: bool) -> None:
-        wait.close()
-        with self._changed:
-            self._threads, self._idle = self._threads - 1, self._idle - 1
-            last = self._closed and not self._threads
-            if ran and self._leave.is_set() and not self._closed:
-                self._left.append(threading.current_thread())
-            self._changed.notify_all()
-        if last:
-            self._clear()

@@ -20,27 +20,27 @@ SOCKCORE_ORDER = (
     *("errors", "events", "state", "limits", "totals", "peers", "kernel", "failures"),
     *("tape", "noting", "tls", "observe_tls", "observe"),
     *("connections", "table", "telling", "observer", "unix_path"),
-    *("stream_observer", "datagram_observer", "ticker", "loop"),
+    *("stream_observer", "datagram_observer", "wire", "ticker", "loop"),
     *("decoding", "framing", "handlers", "messages", "conversation"),
-    *("base", "tcp", "udp", "threads", "parking", "pool", "event"),
-    *("children", "forks", "servers"),
+    *("base", "tcp", "udp", "threads", "parking", "workers", "pool", "event"),
+    *("children", "relay", "forks", "servers"),
 )
 #: Beside the order: a background server needs any but the mixins.
 SOCKCORE_BESIDE = {
-    "wire": set(SOCKCORE_ORDER),
-    "outbox": {*SOCKCORE_ORDER, "wire"},
-    "host_errors": {*SOCKCORE_ORDER, "wire"},
+    "outbox": set(SOCKCORE_ORDER),
+    "host_errors": set(SOCKCORE_ORDER),
     "host_open": set(SOCKCORE_ORDER),
     "host_restarts": set(),
     "host_stderr": set(),
-    "host_process": {*SOCKCORE_ORDER, "wire", "host_errors", "host_open", "host_stderr"},
+    "host_process": {*SOCKCORE_ORDER, "host_errors", "host_open", "host_stderr"},
     "host": {*SOCKCORE_ORDER, "host_errors", "host_process", "host_restarts"},
-    "hosted_forking": {*SOCKCORE_ORDER, "background", "wire", "outbox"},
+    "hosted_forking": {*SOCKCORE_ORDER, "background", "outbox"},
     "hosted": {
         *SOCKCORE_ORDER,
-        *("background", "wire", "outbox", "host_errors", "hosted_forking"),
+        *("background", "outbox", "host_errors", "hosted_forking"),
     },
-    "background": set(SOCKCORE_ORDER) - {"threads", "parking", "pool", "event", "servers"},
+    "background": set(SOCKCORE_ORDER)
+    - {"threads", "parking", "workers", "pool", "event", "servers"},
 }
 
 

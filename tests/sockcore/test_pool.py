@@ -110,6 +110,35 @@ def test_silent_connections_do_not_take_every_thread() -> None:
         assert ask(silent[-1]).startswith(b"pool-")
 
 
+def test_patience_does_not_get_the_silent_more_than_half() -> None:
+    with serving() as (server, _), contextlib.ExitStack() as clients:
+        with contextlib.ExitStack() as speaking:
+            for _ in range(3):
+                ask(speaking.enter_context(connected(server)))
+            silent = [clients.enter_context(connected(server)) for _ in range(20)]
+            equal(lambda: server.totals().connections, 23)
+        equal(lambda: sum(one.thread is not None for one in server.connections()), 2)
+        assert ask(clients.enter_context(connected(server))).startswith(b"pool-")
+        assert ask(silent[-1]).startswith(b"pool-")
+
+
+def test_silent_connections_in_the_queue_count_as_threads_taken() -> None:
+    """The serving thread accepts when all are busy: the silent ones it has are parked too."""
+    with serving() as (server, _), contextlib.ExitStack() as clients:
+        with contextlib.ExitStack() as speaking:
+            for _ in range(4):
+                ask(speaking.enter_context(connected(server)))
+            clients.enter_context(connected(server))
+            equal(lambda: server.totals().connections, 5)
+            assert all(one.thread is None for one in server.connections() if one.id == 5)
+            assert server.totals().refused_total == 0
+            for _ in range(10):  # more than may be queued
+                clients.enter_context(connected(server))
+            equal(lambda: server.totals().connections, 15)
+        assert ask(clients.enter_context(connected(server))).startswith(b"pool-")
+        assert server.totals().refused_total == 0
+
+
 def test_a_parked_connection_is_heard_when_the_peer_ends() -> None:
     with serving() as (server, heard), contextlib.ExitStack() as clients:
         silent = [clients.enter_context(connected(server)) for _ in range(6)]
