@@ -16,13 +16,12 @@ MODULES = {"stdlib": "socketserver", "sockcore": "sockcore"}
 
 def serve(chosen: argparse.Namespace) -> None:
     """Raises: NotImplementedError when the module has not what was asked for."""
-    make = functools.partial(make_server, chosen)
     if chosen.run == "bare":
-        server = make()
+        server = make_server(chosen)
         announce(server.server_address)
         server.serve_forever()
         return
-    background = _background(chosen.run, make)
+    background = _background(chosen)
     # Taken by sigwait() below, in the one thread that has time for it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     background.start()
@@ -50,12 +49,19 @@ def wanted(module: Any, name: str) -> Any:
     return found
 
 
-def _background(run: str, make: Any) -> Any:
-    """`make` served with a sink: what is told is counted, the tape runs."""
+def _background(chosen: argparse.Namespace) -> Any:
+    """Served with a sink: what is told is counted, the tape runs."""
     module = importlib.import_module("sockcore")
     seen = itertools.count()
-    name = {"watched": "BackgroundServer", "hosted": "HostedServer"}[run]
-    return wanted(module, name)(make, sink=lambda _event: next(seen))
+
+    def sink(_event: object) -> None:
+        next(seen)
+
+    if chosen.run == "hosted":
+        target = "bench.servers.socketservers:make_server"
+        return wanted(module, "HostedServer")(target, (chosen,), sink=sink)
+    make = functools.partial(make_server, chosen)
+    return wanted(module, "BackgroundServer")(make, sink=sink)
 
 
 def handler_class(module: Any, kind: str) -> type:
