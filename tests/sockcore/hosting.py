@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -25,6 +26,12 @@ class Echo(sockcore.StreamRequestHandler):
                 sys.stderr.write("last words\n")
                 sys.stderr.flush()
                 os._exit(3)
+            elif line == b"leave\n":
+                os._exit(0)
+            elif line == b"kill\n":
+                os.kill(os.getpid(), signal.SIGKILL)
+            elif line == b"flood\n":
+                self.wfile.write(bytes(10_000_000))
             elif line == b"raise\n":
                 raise ValueError("as asked")
             elif line == b"print\n":
@@ -43,6 +50,8 @@ class Upper(sockcore.BaseRequestHandler):
 
     def handle(self) -> None:
         data, sock = self.request
+        if data == b"kill":
+            os.kill(os.getpid(), signal.SIGKILL)
         sock.sendto(data.upper(), self.client_address)
 
 
