@@ -1,7 +1,8 @@
 """What is done to one server, and what is read off it: a figure has one name everywhere.
 
 `cpu_us` CPU µs of the server's processes per request, `rate` requests per second, `p50_us` and
-`p99_us` of the wait for an answer, `busy` the share of its core that the server used; `rss_mib`
+`p99_us` of the wait for an answer, `busy` the share of its core that the server used, `kernel` the
+share of that CPU that was the kernel's; `rss_mib`
 resident memory over what it was before; `held` connections; `answered`
 the share of the asked that were; `slowest_s` the longest wait.
 """
@@ -46,12 +47,14 @@ class _Paid:
 
     def round(self, size: int) -> Figures:
         with within(ROUND_S, "a round"):
-            before = self._server.cpu_s()
+            before, all_before, kernel_before = self._server.cpu_s(), *self._server.ticks()
             done = self._load.round(size)
             cpu_s = self._server.cpu_s() - before
+            all_after, kernel_after = self._server.ticks()
         waits = sorted(done.waits)
         return {
             "cpu_us": cpu_s / size * 1e6,
+            "kernel": (kernel_after - kernel_before) / max(1, all_after - all_before),
             "rate": size / done.elapsed_s,
             "p50_us": statistics.median(waits) * 1e6,
             "p99_us": waits[min(len(waits) - 1, len(waits) * 99 // 100)] * 1e6,

@@ -65,6 +65,11 @@ class ServerProcess:
         # Children first: one that is reaped meanwhile is then in its parent's sum.
         return sum(cpu_s(pid) for pid in reversed(self._family()))
 
+    def ticks(self) -> tuple[int, int]:
+        """The same in hundredths of a second: (all of it, what of it the kernel used)."""
+        each = [ticks(pid) for pid in reversed(self._family())]
+        return sum(user + system for user, system in each), sum(system for _, system in each)
+
     def rss_mib(self) -> float:
         """Resident memory of the process and of all it started."""
         pages = (Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in self._family())
@@ -116,13 +121,23 @@ def python_server(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "bench.servers", *arguments]
 
 
-def cpu_s(pid: int) -> float:
-    """Of one process with its reaped children; 0 when it is gone."""
+def ticks(pid: int) -> tuple[int, int]:
+    """(user, system) of one process with its reaped children; nothing when it is gone."""
+    user, system, children_user, children_system = _times(pid)
+    return user + children_user, system + children_system
+
+
+def _times(pid: int) -> list[int]:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    user, system, children_user, children_system = (int(ticks) for ticks in fields[11:15])
+        return [0, 0, 0, 0]
+    return [int(field) for field in fields[11:15]]
+
+
+def cpu_s(pid: int) -> float:
+    """Of one process with its reaped children; 0 when it is gone."""
+    user, system, children_user, children_system = _times(pid)
     try:
         # Its CPU clock: in nanoseconds, where stat has hundredths of a second.
         own = time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)

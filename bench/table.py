@@ -21,6 +21,7 @@ class Column:
 
 COLUMNS = {
     "cpu_us": Column("CPU µs/request", "{:,.1f}"),
+    "kernel": Column("of it the kernel", "{:.0f} %", 100),
     "rate": Column("requests/s", "{:,.0f}"),
     "p50_us": Column("p50 ms", "{:.2f}", 1e-3),
     "p99_us": Column("p99 ms", "{:.2f}", 1e-3),
