@@ -151,7 +151,9 @@ FORK = Work(
     size=200,
     contenders=(
         stdlib("ForkingTCPServer", "--app", *BACKLOG),
+        Contender("stdlib ForkingTCPServer, small", ("stdlib", "ForkingTCPServer", *BACKLOG)),
         ours("ForkingTCPServer", "--app", *BACKLOG),
+        Contender("sockcore ForkingTCPServer, small", ("sockcore", "ForkingTCPServer", *BACKLOG)),
         ours("ForkingTCPServer", "--app", *BACKLOG, run="hosted"),
     ),
     targets=(
