@@ -35,6 +35,10 @@ class Greeter(StreamRequestHandler):
     banner = "Welcome. HELP lists the commands."
     utc = False
 
+    # Without this, servers that keep silent connections without a thread wait for the client's
+    # first word before they call handle().
+    speaks_first = True
+
     def handle(self) -> None:
         """Called once a connection. When it returns, the connection is closed."""
         self.say(self.banner)

@@ -60,6 +60,7 @@ from sockcore.framing import (
     IdleGapFraming,
     LengthFraming,
     LineFraming,
+    RawFraming,
 )
 from sockcore.handlers import (
     BaseRequestHandler,
@@ -119,6 +120,7 @@ __all__ = [
     "PoolMixIn",
     "PoolTCPServer",
     "PoolUDPServer",
+    "RawFraming",
     "RequestFinished",
     "RequestProgressed",
     "Restarts",

@@ -17,6 +17,7 @@ __all__ = [
     "GapDecoder",
     "LengthDecoder",
     "LineDecoder",
+    "RawDecoder",
 ]
 
 _PREFIXES = {
@@ -210,3 +211,13 @@ class GapDecoder(Decoder):
             return None
         whole, self._rest = bytes(self._rest), None
         return whole
+
+
+class RawDecoder(Decoder):
+    __slots__ = ()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        limit = self._limit
+        if len(data) <= limit:
+            return [data]
+        return [data[at : at + limit] for at in range(0, len(data), limit)]

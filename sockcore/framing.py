@@ -15,6 +15,7 @@ from sockcore.decoding import (
     GapDecoder,
     LengthDecoder,
     LineDecoder,
+    RawDecoder,
 )
 from sockcore.errors import FrameError, FrameTooLong
 
@@ -27,6 +28,7 @@ __all__ = [
     "IdleGapFraming",
     "LengthFraming",
     "LineFraming",
+    "RawFraming",
 ]
 
 #: Seconds: a longer silence is no sign of anything.
@@ -148,6 +150,20 @@ class IdleGapFraming(Framing):
 
     def decoder(self, max_frame: int) -> Decoder:
         return GapDecoder(max_frame)
+
+    def encode(self, message: bytes) -> bytes:
+        return message
+
+
+@dataclass(frozen=True)
+class RawFraming(Framing):
+    """No frames: a message is what has just come, in whatever pieces that is.
+
+    None is longer than `max_frame`: what comes as more is cut.
+    """
+
+    def decoder(self, max_frame: int) -> Decoder:
+        return RawDecoder(max_frame)
 
     def encode(self, message: bytes) -> bytes:
         return message

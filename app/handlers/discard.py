@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from app.handlers.quiet import QuietDatagramHandler
-from sockcore import StreamRequestHandler
-
-#: Bytes taken at one time; they are in the log, so there is no need to hold them here.
-CHUNK_BYTES = 64 * 1024
+from sockcore import MessageRequestHandler, RawFraming
 
 
-class Discard:
-    """Reads until the client is done."""
+class Discard(MessageRequestHandler):
+    """Reads all, answers nothing: not with an empty datagram either."""
 
-    rfile: Any
+    framing = RawFraming()
 
-    def handle(self) -> None:
-        while self.rfile.read1(CHUNK_BYTES):
-            pass
-
-
-class DiscardStream(Discard, StreamRequestHandler):
-    """Reads all, answers nothing."""
-
-
-class DiscardDatagram(Discard, QuietDatagramHandler):
-    """Takes each datagram, sends none back: not an empty one either."""
+    def handle_message(self, message: bytes) -> None:
+        """It is in the log, so there is no need to keep it."""

@@ -43,19 +43,24 @@ class HandlerInfo:
 
 
 def is_handler(candidate: object) -> bool:
-    """A request handler class, the stdlib's or sockcore's, with a `handle` of its own."""
-    return (
-        isinstance(candidate, type)
-        and issubclass(candidate, _BASES)
-        and all(getattr(candidate, "handle", None) is not base.handle for base in _BASES)
-    )
+    """A request handler class, the stdlib's or sockcore's, with a `handle` of its own, or a
+    `handle_message`."""
+    if not isinstance(candidate, type) or not issubclass(candidate, _BASES):
+        return False
+    if issubclass(candidate, sockcore.MessageRequestHandler):
+        return candidate.handle_message is not sockcore.MessageRequestHandler.handle_message
+    return all(getattr(candidate, "handle", None) is not base.handle for base in _BASES)
 
 
 def served_by(handler: type) -> tuple[Transport, ...]:
-    """The transports a class can serve; a plain `BaseRequestHandler` takes care of any."""
+    """The transports a class can serve; a plain `BaseRequestHandler` takes care of any, and
+    messages come by any unless they are framed as datagrams."""
     if issubclass(handler, _STREAM_BASES):
         return STREAMS
-    return DATAGRAMS if issubclass(handler, _DATAGRAM_BASES) else TRANSPORTS
+    framing = getattr(handler, "framing", None)
+    if issubclass(handler, _DATAGRAM_BASES) or isinstance(framing, sockcore.DatagramFraming):
+        return DATAGRAMS
+    return TRANSPORTS
 
 
 def describe(key: str, source: str, *handlers: type) -> HandlerInfo:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from app.domain import OptionValue, Transport
 from app.errors import FieldError, Invalid
-from app.handlers.clock import ClockDatagram, ClockStream
-from app.handlers.discard import DiscardDatagram, DiscardStream
-from app.handlers.echo import EchoDatagram, EchoStream
+from app.handlers.clock import Clock
+from app.handlers.discard import Discard
+from app.handlers.echo import Echo
 from app.handlers.found import HandlerFile, broken_entry, forget, handler_files, load
 from app.handlers.info import BUILT_IN, bind, describe
 from app.handlers.info import HandlerInfo as HandlerInfo
@@ -25,9 +25,9 @@ from app.handlers.quote import quoted
 log = logging.getLogger("app.handlers")
 
 HANDLERS: tuple[HandlerInfo, ...] = (
-    describe("clock", BUILT_IN, ClockStream, ClockDatagram),
-    describe("discard", BUILT_IN, DiscardStream, DiscardDatagram),
-    describe("echo", BUILT_IN, EchoStream, EchoDatagram),
+    describe("clock", BUILT_IN, Clock),
+    describe("discard", BUILT_IN, Discard),
+    describe("echo", BUILT_IN, Echo),
 )
 
 #: Seconds one file may take to import. Heavy libraries take a few; a server never ends.

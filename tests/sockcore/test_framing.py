@@ -16,6 +16,7 @@ from sockcore import (
     IdleGapFraming,
     LengthFraming,
     LineFraming,
+    RawFraming,
 )
 
 FRAMINGS: dict[str, Framing] = {
@@ -199,6 +200,15 @@ def test_a_fixed_frame_longer_than_allowed_is_told_at_once() -> None:
     FixedFraming(10).decoder(10)
     with pytest.raises(FrameTooLong, match="11 bytes is longer than 10 allowed"):
         FixedFraming(11).decoder(10)
+
+
+def test_without_frames_a_message_is_what_has_come() -> None:
+    decoder = RawFraming().decoder(3)
+    assert decoder.feed(b"ab") == [b"ab"]
+    assert decoder.feed(b"abcdefg") == [b"abc", b"def", b"g"]
+    assert decoder.rest() is None
+    assert not decoder.is_amid
+    assert RawFraming().encode(b"ab") == b"ab"
 
 
 def test_a_stream_holds_no_datagrams() -> None:

@@ -45,7 +45,9 @@ def test_transports_follow_from_the_base_class_sockcores_or_the_stdlibs(tmp_path
 def test_what_is_imported_private_abstract_or_an_alias_is_not_offered(tmp_path: Path) -> None:
     text = HANDLER.format(name="Real", said="x") + (
         "from socketserver import DatagramRequestHandler\n"
-        "from app.handlers.echo import EchoStream\n"
+        "from app.handlers.echo import Echo\n"
+        "from sockcore import MessageRequestHandler\n"
+        "class Messages(MessageRequestHandler): 'No handle_message of its own.'\n"
         "class _Private(Real): ...\n"
         "class Base(StreamRequestHandler): 'No handle of its own.'\n"
         "class Derived(Real): ...\n"

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from app.domain import CONCURRENCIES, Concurrency, OptionValue, Transport
-from app.handlers.clock import ANSWER_LIMIT, LINE_LIMIT
+from app.handlers.clock import ANSWER_LIMIT, Clock
 from app.handlers.info import DATAGRAMS, STREAMS
 from app.handlers.registry import HandlerRegistry
+from app.services.kinds import KIND_CLASSES
+from sockcore import BackgroundServer, RequestFinished
 from tests.app.handlers.serving import (
     answers,
     connected,
@@ -20,6 +22,7 @@ from tests.app.handlers.serving import (
     server_at,
     serving,
 )
+from tests.waiting import eventually
 
 STAMP = rb"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\]"
 HOSTILE = bytes(range(256)) + b"<img src=x onerror=alert(1)>\n\nevent: x\0" + "你好".encode()
@@ -126,18 +129,29 @@ def test_clock_tells_utc_when_asked(stream: Transport, tmp_path: Path) -> None:
     assert answer in [b"[" + stamp + b"] x\n" for stamp in stamps]
 
 
-def test_clock_answers_a_line_without_end_in_pieces(stream: Transport, tmp_path: Path) -> None:
-    with serving(stream, made("clock", stream), tmp_path) as where:
-        answered = converse(where, b"x" * (2 * LINE_LIMIT + 5))
-    pieces = [len(re.sub(b"^" + STAMP + b" ", b"", line)) for line in answered.splitlines()]
-    assert pieces == [LINE_LIMIT, LINE_LIMIT, 5]
-
-
-@pytest.mark.parametrize("key", ["echo", "clock", "discard"])
-def test_a_stream_without_a_newline_costs_no_more_memory_as_it_grows(
-    key: str, tmp_path: Path
+def test_a_line_that_is_too_long_ends_the_talk_with_the_clock(
+    stream: Transport, tmp_path: Path
 ) -> None:
-    block, blocks = b"x" * LINE_LIMIT, 256  # 16 MiB in all
+    ends: list[RequestFinished] = []
+
+    def sink(event: object) -> None:
+        if isinstance(event, RequestFinished):
+            ends.append(event)
+
+    where = ("127.0.0.1", 0) if stream == "tcp" else str(tmp_path / "s")
+    kind = KIND_CLASSES[stream, "pool"]
+    server = BackgroundServer(lambda: kind(where, made("clock", stream)), sink=sink)
+    with server, connected(server.address) as client:
+        client.sendall(b"x" * (Clock.max_frame + 1))
+        while client.recv(100):
+            pass
+        eventually(lambda: ends)
+    assert "longer than the 65536 allowed" in str(ends[0].error)
+
+
+@pytest.mark.parametrize("key", ["echo", "discard"])
+def test_a_stream_without_end_costs_no_more_memory_as_it_grows(key: str, tmp_path: Path) -> None:
+    block, blocks = b"x" * 65536, 256  # 16 MiB in all
     with (
         serving("tcp", made(key, "tcp"), tmp_path) as where,
         connected(where) as client,
@@ -150,7 +164,7 @@ def test_a_stream_without_a_newline_costs_no_more_memory_as_it_grows(
                 if key != "discard":
                     _take(client, len(block))
             client.shutdown(socket.SHUT_WR)
-            while client.recv(LINE_LIMIT):
+            while client.recv(65536):
                 pass
             _, peak = tracemalloc.get_traced_memory()
         finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.handlers.echo import EchoStream
+from app.handlers.echo import Echo
 from app.services.kinds import KIND_CLASSES
 from app.services.listening import Listener, TlsFiles, listen, listen_here
 from sockcore.errors import CertificateError
@@ -41,7 +41,7 @@ def test_its_values_are_plain_and_make_it_again() -> None:
 
 
 def test_what_is_said_is_set_on_the_server() -> None:
-    with listen(TCP, EchoStream) as server:
+    with listen(TCP, Echo) as server:
         assert isinstance(server, KIND_CLASSES["tcp", "pool"])
         assert (server.request_queue_size, server.allow_reuse_address) == (17, True)
         assert (vars(type(server))["max_threads"], vars(type(server))["max_queue"]) == (3, 5)
@@ -51,14 +51,14 @@ def test_what_is_said_is_set_on_the_server() -> None:
 def test_the_first_free_port_of_several_ranges_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with listen(replace(TCP, ports=((port, port), (0, 0))), EchoStream) as server:
+        with listen(replace(TCP, ports=((port, port), (0, 0))), Echo) as server:
             assert server.server_address[1] != port
         for ports, told in (
             (((port, port),), "in use"),
             (((port, port), (port, port)), "no allowed port is free"),
         ):
             with pytest.raises(OSError, match=told) as refused:
-                listen(replace(TCP, ports=ports), EchoStream)
+                listen(replace(TCP, ports=ports), Echo)
             assert refused.value.errno == errno.EADDRINUSE
 
 
@@ -82,7 +82,7 @@ def test_in_a_process_of_its_own_the_handler_is_found_by_its_key(tmp_path: Path)
 def test_a_certificate_that_is_not_there_is_told() -> None:
     tls = TlsFiles(certificate="/nowhere.pem", client_ca=None, client_certificates="none")
     with pytest.raises(CertificateError, match="nowhere"):
-        listen(replace(TCP, tls=tls), EchoStream)
+        listen(replace(TCP, tls=tls), Echo)
 
 
 def test_a_host_process_imports_little() -> None:
