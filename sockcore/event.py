@@ -155,7 +155,7 @@ class _Conversations:
 
     def _step(self, conversation: Conversation, action: Callable[[], None]) -> None:
         try:
-            action()
+            self._seen(conversation, action)
         except Exception:
             self._server._fail(conversation.request, conversation.address)
             self._end(conversation)
@@ -168,6 +168,18 @@ class _Conversations:
                     conversation.look()
                 else:
                     self._end(conversation)
+
+    def _seen(self, conversation: Conversation, action: Callable[[], None]) -> None:
+        """Do it, so that one who watches sees a handler that keeps the loop busy."""
+        observer = self._server._observer
+        if observer is None:
+            action()
+            return
+        observer.answering(conversation.request)
+        try:
+            action()
+        finally:
+            observer.no_longer_answering(conversation.request)
 
     def not_shaken(self, conversation: Conversation, error: Exception) -> None:
         self._server._handshake_failed(conversation.request, conversation.address, error)

@@ -65,6 +65,36 @@ def test_it_is_told_once(kind: str, socket_dir: Path, caplog: pytest.LogCaptureF
     assert done.peer in told[0].message
 
 
+@pytest.mark.parametrize("kind", ["tcp-event", "unix-event"])
+def test_a_message_that_keeps_the_loop_busy_is_told_of(kind: str, socket_dir: Path) -> None:
+    with (
+        gate() as g,
+        watched(factory(kind, busy_with_words(g), socket_dir), limits=SHORT) as w,
+        caller(w.server) as silent,
+        caller(w.server) as client,
+    ):
+        silent.sendall(b"quick\n")
+        assert silent.recv(9) == b"quick\n"
+        client.sendall(b"slow\n")
+        g.wait_entered()
+        (overdue,) = w.heard.wait_for(HandlerOverdue)
+        g.open.set()
+        assert client.recv(9) == b"slow\n"
+        assert overdue.request_id == 2
+        assert not threading.Event().wait(TICKS_S)  # both are silent now, as they may
+        assert w.heard.of(HandlerOverdue) == [overdue]
+
+
+def busy_with_words(g: Gate) -> type[sockcore.BaseRequestHandler]:
+    class Handler(sockcore.MessageRequestHandler):
+        def handle_message(self, message: bytes) -> bytes:
+            if message == b"slow":
+                g.pass_through()
+            return message
+
+    return Handler
+
+
 class Waiting(sockcore.BaseRequestHandler):
     """Waits for its client in one long call, or again and again in short ones."""
 
