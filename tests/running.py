@@ -7,6 +7,7 @@ HTTP. Knows how to start, ask and end them; claims nothing.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -261,11 +262,16 @@ def offer(app: AppThread | RunningApp, file_name: str, source: str) -> str:
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of 127.0.0.1 that nobody listens on just now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody listens on just now.
+
+    None of those that the system gives to clients: one of them might get it meanwhile.
+    """
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
+            port = random.randrange(10_240, 32_000)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port found")
 
 
 @contextmanager
