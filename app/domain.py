@@ -64,6 +64,7 @@ class Limits:
     handler_timeout_s: float = 30.0  # seconds until a handler is reported as slow; 0: never
     max_threads: int = 1000  # pool and event: threads that answer at one time
     max_queue: int = 1000  # pool and event: accepted, waiting for a thread; the next is refused
+    max_children: int = 40  # forking: processes at one time; the next client waits to be accepted
     backlog: int = 512  # connections the kernel holds before accept(); capped by somaxconn
 
 

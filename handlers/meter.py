@@ -1,7 +1,7 @@
 """A device's protocol: frames with their length in front, a command byte in each, answers alike.
 
     $ printf '\\x00\\x01V\\x00\\x03Rab' | nc -N 127.0.0.1 20000 | xxd -c 10
-    00000000: 0005 5631 2e34 2e32 0003 ..V1.4.2..
+    00000000: 0006 5631 2e34 2e32 0003 ..V1.4.2..
     0000000a: 5261 62                  Rab
 
 Sockpit cuts the frames out of the bytes, however they arrive, and frames the answers. It offers

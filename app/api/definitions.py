@@ -58,6 +58,9 @@ class LimitsBody(Body):
     max_queue: int | None = Field(
         None, ge=0, le=100_000, description="pool and event: accepted, waiting for a thread"
     )
+    max_children: int | None = Field(
+        None, ge=1, le=10_000, description="forking: processes that answer at one time"
+    )
     backlog: int | None = Field(
         None, ge=1, le=65_535, description="the kernel holds before they are accepted"
     )

@@ -66,6 +66,7 @@ class LimitsShape(Shape):
     handler_timeout_s: float
     max_threads: int
     max_queue: int
+    max_children: int
     backlog: int
 
 

@@ -33,12 +33,13 @@ RANGES: Mapping[str, Range] = {
     "handler_timeout_s": Range(0, _DAY_S, seconds=True, zero="never"),
     "max_threads": Range(1, 10_000),
     "max_queue": Range(0, 100_000),
+    "max_children": Range(1, 10_000),
     "backlog": Range(1, 65_535),
 }
 LIMIT_KEYS = tuple(RANGES)
 
 #: What a running server cannot change: it listens and answers with them.
-FIXED_LIMITS = ("backlog", "max_threads", "max_queue")
+FIXED_LIMITS = ("backlog", "max_threads", "max_queue", "max_children")
 
 
 def read_limits(read: FieldReader, raw: object, base: Limits) -> Limits:

@@ -49,6 +49,7 @@ class Listener:
     backlog: int
     max_threads: int
     max_queue: int
+    max_children: int
     tls: TlsFiles | None = None
 
     def values(self) -> dict[str, Any]:
@@ -118,6 +119,7 @@ def _server_class(listener: Listener) -> Callable[..., sockcore.TCPServer]:
         "max_packet_size": _MAX_PACKET.get(listener.transport, 0),
         "max_threads": listener.max_threads,
         "max_queue": listener.max_queue,
+        "max_children": listener.max_children,
         "ssl_context": _ssl_context(listener.tls),
     }
     return type(base.__name__, (_Quiet, base), attributes)

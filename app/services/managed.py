@@ -207,6 +207,7 @@ class ManagedServer:
             backlog=spec.limits.backlog,
             max_threads=spec.limits.max_threads,
             max_queue=spec.limits.max_queue,
+            max_children=spec.limits.max_children,
             tls=self._tls_files(spec.tls),
             **self._place(spec.address),
         )

@@ -25,6 +25,7 @@ _ADDED = {
     "handler_timeout_s": 0.0,
     "max_threads": 1000,
     "max_queue": 1000,
+    "max_children": 40,
 }
 
 

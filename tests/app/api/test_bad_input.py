@@ -83,6 +83,7 @@ REFUSED = [
     ({"limits": {"handler_timeout_s": "x"}}, "wrong_type", "limits.handler_timeout_s"),
     ({"limits": {"max_threads": 0}}, "limit_range", "limits.max_threads"),
     ({"limits": {"max_queue": -1}}, "limit_range", "limits.max_queue"),
+    ({"limits": {"max_children": 0}}, "limit_range", "limits.max_children"),
     (
         {"limits": {"max_connections_per_address": -1}},
         "limit_range",

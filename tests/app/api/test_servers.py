@@ -126,6 +126,7 @@ def test_running_server_takes_new_limits(api: Api, make_server: MakeServer) -> N
         ({"limits": {"backlog": 7}}, "limits.backlog"),
         ({"limits": {"max_threads": 7}}, "limits.max_threads"),
         ({"limits": {"max_queue": 7}}, "limits.max_queue"),
+        ({"limits": {"max_children": 7}}, "limits.max_children"),
     ],
 )
 def test_running_server_keeps_what_its_clients_rely_on(

@@ -106,6 +106,7 @@ def test_server_has_its_fields(api: Api, make_server: MakeServer) -> None:
         "handler_timeout_s": float,
         "max_threads": int,
         "max_queue": int,
+        "max_children": int,
         "backlog": int,
     }
     assert all(TIME.fullmatch(moment) for moment in times(server))

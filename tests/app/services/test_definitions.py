@@ -77,6 +77,7 @@ def test_everything_that_can_be_said_is_kept() -> None:
             "handler_timeout_s": 0,
             "max_threads": 3,
             "max_queue": 0,
+            "max_children": 4,
             "backlog": 65535,
         },
         "wanted": "running",
@@ -99,6 +100,7 @@ def test_everything_that_can_be_said_is_kept() -> None:
             handler_timeout_s=0.0,
             max_threads=3,
             max_queue=0,
+            max_children=4,
             backlog=65535,
         ),
         wanted="running",
@@ -217,6 +219,7 @@ def test_a_unix_server_has_a_name_for_its_address(
         ("handler_timeout_s", 0, 86_400),
         ("max_threads", 1, 10_000),
         ("max_queue", 0, 100_000),
+        ("max_children", 1, 10_000),
         ("backlog", 1, 65_535),
     ],
 )

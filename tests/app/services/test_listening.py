@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import pickle
 import socket
 import subprocess
@@ -29,6 +30,7 @@ TCP = Listener(
     backlog=17,
     max_threads=3,
     max_queue=5,
+    max_children=7,
 )
 
 
@@ -46,6 +48,9 @@ def test_what_is_said_is_set_on_the_server() -> None:
         assert (server.request_queue_size, server.allow_reuse_address) == (17, True)
         assert (vars(type(server))["max_threads"], vars(type(server))["max_queue"]) == (3, 5)
         assert server.server_address[0] == "127.0.0.1"
+    if hasattr(os, "fork"):
+        with listen(replace(TCP, concurrency="forking"), Echo) as server:
+            assert vars(type(server))["max_children"] == 7
 
 
 def test_the_first_free_port_of_several_ranges_is_taken() -> None:
