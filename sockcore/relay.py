@@ -167,6 +167,7 @@ class Relay:
         self._page = mmap.mmap(-1, mmap.PAGESIZE)
         ours, theirs = socket.socketpair()
         self._ours, self._theirs = Channel(ours), Channel(theirs)
+        self._open: list[int] = []  # descriptors that the parent holds while it is answered
         if record.connection.stream:
             record.tape = request.tape = _ParentTape(record.tape, self._page)
 
@@ -195,17 +196,21 @@ class Relay:
         return observer
 
     def leave(self) -> None:
-        """In a child that answers something else: nothing of this one stays open here."""
-        self.close()
-        if isinstance(self.request, Noting):
-            self.request.ended = None
-            self.request.close()
+        """In a child that answers something else: nothing of this one stays open here.
+
+        By descriptor: what a child touches of an object is copied for it, a page at a time.
+        """
+        for fd in self._open:
+            os.close(fd)
 
     # -- in the parent --------------------------------------------------------------------
 
     def follow(self, pid: int) -> None:
         """The child is there."""
         self._theirs.close()
+        self._open = [self._ours.fileno()]
+        if isinstance(self.request, Noting):
+            self._open.append(self.request.fileno())
         self._record.connection.thread = f"process {pid}"
         self._record.begun_ns = time.monotonic_ns()
 
