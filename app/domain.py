@@ -93,6 +93,16 @@ class ServerSpec:
     wanted: Wanted = "stopped"
     created_us: int = 0
 
+    @property
+    def most_connections(self) -> int:
+        """Open at one time: the next is refused, or waits to be accepted."""
+        limit = self.limits.max_connections
+        if self.transport in ("udp", "unix-datagram"):
+            return limit  # peers are remembered, answered or not
+        if self.concurrency == "forking":
+            return min(limit, self.limits.max_children)
+        return 1 if self.concurrency == "single" else limit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:

@@ -13,7 +13,10 @@ ANSWER_LIMIT = 65_507
 
 
 class Clock(MessageRequestHandler):
-    """Answers each line with the time and the line; the lines of a datagram with one datagram."""
+    """Answers each line with the time and the line.
+
+    The lines of a datagram are answered with one datagram.
+    """
 
     options: ClassVar[Mapping[str, str]] = {"utc": "Tell UTC instead of local time."}
     utc = False

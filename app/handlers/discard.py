@@ -6,7 +6,7 @@ from sockcore import MessageRequestHandler, RawFraming
 
 
 class Discard(MessageRequestHandler):
-    """Reads all, answers nothing: not with an empty datagram either."""
+    """Reads all, answers nothing."""
 
     framing = RawFraming()
 

@@ -9,7 +9,10 @@ from sockcore import MessageRequestHandler, RawFraming
 
 
 class Echo(MessageRequestHandler):
-    """Gives back what it receives, as it comes; to an empty datagram, nothing."""
+    """Gives back what it receives, as it comes.
+
+    To an empty datagram, nothing.
+    """
 
     options: ClassVar[Mapping[str, str]] = {"upper": "Give ASCII letters back in upper case."}
     upper = False
