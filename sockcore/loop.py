@@ -220,7 +220,8 @@ class AcceptTrouble:
     """How accept() is failing: how often, how long to wait before the next try, since when not.
 
     Descriptors that come and go one by one make accept() work and fail in turn. That is one
-    trouble: it is over once nothing has failed for `QUIET_S`, so that it is told of once.
+    trouble: it is over once nothing has failed for `QUIET_S` since the next try was due, so that
+    it is told of once.
     """
 
     QUIET_S = 1.0
@@ -228,29 +229,25 @@ class AcceptTrouble:
     def __init__(self) -> None:
         self.failures = 0
         self.error = ""
-        self._works = False  # the latest try did
         self._pause_s = 0.0
-        self._failed_at = 0.0  # monotonic seconds
-        self._retry_at = 0.0  # the same
+        self._retry_at = 0.0  # monotonic seconds
 
     def failed(self, error: OSError) -> bool:
         """Returns: True when this is the first of a row."""
         self.failures += 1
         self.error = f"accept: {error.strerror or error}"
-        self._works = False
         self._pause_s = min(_LAST_PAUSE_S, self._pause_s * 2 or _FIRST_PAUSE_S)
-        self._failed_at = time.monotonic()
-        self._retry_at = self._failed_at + self._pause_s
+        self._retry_at = time.monotonic() + self._pause_s
         return self.failures == 1
 
     def worked(self) -> None:
         """accept() gave one: the next failure is waited after but shortly."""
-        self._works = True
         self._pause_s = 0.0
 
     @property
     def is_over(self) -> bool:
-        return self._works and time.monotonic() - self._failed_at >= self.QUIET_S
+        """Also when nobody is there any more to try it with: the alarm must not stay."""
+        return time.monotonic() - self._retry_at >= self.QUIET_S
 
     @property
     def pause_s(self) -> float:

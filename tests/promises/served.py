@@ -41,7 +41,8 @@ class Told:
         self._lock = threading.Lock()  # guards the rest
         self.events: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
-        self.errors: dict[int, str] = {}  # by identity: what is kept alive, so told once each
+        self.errors: dict[str, str] = {}  # those that differ
+        self.copies = 0  # of those that do not, how many were made anew
         self.truncated = 0
 
     def __call__(self, event: Event) -> None:
@@ -51,7 +52,8 @@ class Told:
                 self.outcomes[event.outcome] += 1
                 self.truncated += event.truncated
                 if event.error is not None and len(self.errors) < 10_000:
-                    self.errors[id(event.error)] = event.error
+                    known = self.errors.setdefault(event.error, event.error)
+                    self.copies += known is not event.error
 
 
 class Program:
@@ -129,6 +131,7 @@ class Program:
             "events": self._told.events,
             "outcomes": self._told.outcomes,
             "errors": len(self._told.errors),
+            "copies": self._told.copies,
             "truncated": self._told.truncated,
         }
 

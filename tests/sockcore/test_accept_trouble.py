@@ -143,6 +143,18 @@ def test_loop_rests_when_nobody_waits_after_a_failure() -> None:
         assert len(server.tried_at) <= tries + 1
 
 
+def test_trouble_is_over_when_nobody_is_left_to_try_it_with(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AcceptTrouble, "QUIET_S", 0.05)
+    with running(StarvedServer(errno.EMFILE), 0.01) as server:
+        connect(server.server_address).close()
+        wait_until(lambda: server.tried_at, "a failure")
+        server.socket.accept()[0].close()
+        wait_until(lambda: len(_lines(caplog)) == 2, "the end to be told")
+    assert "accepting again" in _lines(caplog)[1]
+
+
 @pytest.mark.parametrize("code", [errno.ECONNABORTED, errno.EPROTO, errno.EAGAIN])
 def test_other_failures_are_neither_told_nor_waited_for(
     code: int, caplog: pytest.LogCaptureFixture
