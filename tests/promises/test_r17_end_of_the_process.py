@@ -25,7 +25,7 @@ END_S = 8.0
 IDLE = 5
 
 
-@short_and_full(("talkers", "answers"), (1, 20), (8, 300))
+@short_and_full(("talkers", "answers"), (1, 20), (3, 100))
 def test_r17_end_of_the_process(app_process: RunningApp, talkers: int, answers: int) -> None:
     app = app_process
     kinds = [k["concurrency"] for k in app.api.get("kinds")["items"] if k["transport"] == "tcp"]
