@@ -175,6 +175,8 @@ class BackgroundServer:
     def _listen(self) -> None:
         server = self._factory()
         try:
+            if server._forks:  # a lock that another thread holds would stay locked in a child
+                raise TypeError("a server that forks needs a process of its own: HostedServer")
             observer = watch(server, self.name, self._sink, self._limits)
             # Bounded by stop(), not by a close that waits for every handler.
             server.daemon_threads = True  # type: ignore[attr-defined]
@@ -193,9 +195,8 @@ class BackgroundServer:
     def _start_loop(self, server: TCPServer, observer: Observer) -> LoopLife:
         loop = LoopLife()
         name = f"server:{self.name}"
-        thread = threading.Thread(target=self._serve, args=(server, observer, loop), name=name)
-        thread.daemon = True
-        thread.start()
+        args = (server, observer, loop)
+        threading.Thread(target=self._serve, args=args, name=name, daemon=True).start()
         return loop
 
     def _serve(self, server: BaseServer, observer: Observer, loop: LoopLife) -> None:

@@ -47,11 +47,11 @@ class BaseServer:
         def get_request(self) -> tuple[Any, Any]: ...
 
     _observer: Observer | None = None
+    _forks = False  # to answer, so that its process must have no other threads
     #: False: the loop leaves the listener alone, clients wait in the backlog.
     _accepts = True
     _loop: Loop | None = None  # while serve_forever() runs
-    #: Monotonic seconds when service_actions() is wanted, whatever the poll interval.
-    _next_due: float | None = None
+    _next_due: float | None = None  # monotonic seconds when service_actions() is wanted anyway
     __serving_thread: int | None = None
     __trouble: AcceptTrouble | None = None
 

@@ -38,6 +38,7 @@ class ForkingMixIn(_Server):
     max_children = 40
     block_on_close = True  # server_close() waits for the children
 
+    _forks = True
     _children: Children | None = None
     _relays: dict[int, tuple[Relay, Any]]  # by process id; and the client's address
 

@@ -66,7 +66,7 @@ def _begin(channel: Channel) -> int:
     _, target, arguments, name, limits = begin
     try:
         server = _made(target, arguments)
-        serve = _serve_forking if _forks(server) else _serve_in_threads
+        serve = _serve_forking if server._forks else _serve_in_threads
         serve(server, name, limits, channel)
     except Exception as error:
         if not isinstance(error, OSError):
@@ -82,11 +82,6 @@ def _made(target: str, arguments: tuple[Any, ...]) -> TCPServer:
     if not isinstance(server, TCPServer):
         raise TypeError(f"{target} made no server of sockcore, but a {type(server).__name__}")
     return server
-
-
-def _forks(server: TCPServer) -> bool:
-    forks = sys.modules.get("sockcore.forks")  # not everywhere
-    return forks is not None and isinstance(server, forks.ForkingMixIn)
 
 
 def _serve_forking(server: Any, name: str, limits: Limits, channel: Channel) -> None:
