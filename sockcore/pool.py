@@ -30,7 +30,7 @@ class PoolMixIn(ThreadingMixIn):
     serve_forever() each request has a thread of its own, as with ThreadingMixIn.
     """
 
-    max_threads = 1000
+    max_threads: int = 1000
     max_queue = 1000
 
     _pool: Workers | None = None
@@ -69,6 +69,9 @@ class PoolMixIn(ThreadingMixIn):
         if self._pool is not None:
             self._pool.leave()
         super().server_close()
+
+    def _room(self) -> None:
+        """Outside serve_forever() there is no pool, and so no bound."""
 
     @property
     def _waits_for_peer(self) -> bool:

@@ -114,14 +114,50 @@ class _RequestThread(threading.Thread):
         super().join(timeout)
 
 
-class ThreadingMixIn(_Server):
-    """Mix-in to answer each request in a thread of its own.
+class _CappedThread(_RequestThread):
+    """One of so many."""
 
-    Unbounded, as in the stdlib: handlers may wait for one another.
-    """
+    def __init__(self, room: _Room, *args: Any) -> None:
+        super().__init__(*args)
+        self._room = room
+
+    def run(self) -> None:
+        try:
+            super().run()
+        finally:
+            self._room.give_back()
+
+
+class _Room:
+    """For `max_threads` threads: while all is taken, the loop leaves the listener alone."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._lock = threading.Lock()  # guards the count, and what follows from it
+        self._taken = 0
+
+    def take(self) -> None:
+        with self._lock:
+            self._taken += 1
+            if self._taken >= self._server.max_threads:
+                self._server._accepts = False
+
+    def give_back(self) -> None:
+        with self._lock:
+            self._taken -= 1
+            was_full, self._server._accepts = not self._server._accepts, True
+        if was_full:
+            self._server._wake_loop()
+
+
+class ThreadingMixIn(_Server):
+    """Mix-in to answer each request in a thread of its own."""
 
     daemon_threads = False
     block_on_close = True  # server_close() waits for the non-daemon ones
+    #: Threads at one time. Then the next clients wait in the listener's backlog, and the loop goes
+    #: on. None: unbounded, as in the stdlib, so that handlers may wait for one another.
+    max_threads: int | None = None
     _threads: _Threads | _NoThreads = _NoThreads()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -141,15 +177,28 @@ class ThreadingMixIn(_Server):
         """Start the thread. Raises: RuntimeError when there can be no more of them."""
         if self.block_on_close:
             vars(self).setdefault("_threads", _Threads())
-        thread = _RequestThread(
-            self.process_request_thread, (request, client_address), self.daemon_threads
-        )
+        args = (self.process_request_thread, (request, client_address), self.daemon_threads)
+        room = self._room()
+        if room is None:
+            thread = _RequestThread(*args)
+        else:
+            thread = _CappedThread(room, *args)
+            room.take()
         self._threads.append(thread)
         try:
             thread.start()
         except BaseException:
             self._threads.discard(thread)
+            if room is not None:
+                room.give_back()
             raise
+
+    def _room(self) -> _Room | None:
+        # The mix-in may stand before a server that is not ours, whose loop cannot be held.
+        if self.max_threads is None or not hasattr(self, "_wake_loop"):
+            return None
+        room: _Room = vars(self).setdefault("_its_room", _Room(self))
+        return room
 
     def server_close(self) -> None:
         super().server_close()

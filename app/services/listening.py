@@ -25,6 +25,10 @@ log = logging.getLogger("app.servers")
 _MAX_PACKET = {"udp": 65_535, "unix-datagram": 256 * 1024}
 
 
+#: Models whose threads `max_threads` bounds; `threading` has one for each, however many.
+_POOLED = ("pool", "event")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
     """Paths of PEM files."""
@@ -117,7 +121,7 @@ def _server_class(listener: Listener) -> Callable[..., sockcore.TCPServer]:
         "reclaim_path": True,
         "request_queue_size": listener.backlog,
         "max_packet_size": _MAX_PACKET.get(listener.transport, 0),
-        "max_threads": listener.max_threads,
+        "max_threads": listener.max_threads if listener.concurrency in _POOLED else None,
         "max_queue": listener.max_queue,
         "max_children": listener.max_children,
         "ssl_context": _ssl_context(listener.tls),
