@@ -149,3 +149,17 @@ def refuses(server: Json, folder: Path | None = None) -> bool:
         except ConnectionRefusedError:
             return True
         return False
+
+
+def talk(server: Json, numbers: count[int], answered: list[bytes]) -> None:
+    """Ask, a connection each, until the server is gone; note what was answered."""
+    while True:
+        word = b"word %d" % next(numbers)
+        try:
+            with Client(server) as client:
+                client.send(word)
+                if client.receive(len(word)) != word:
+                    return
+        except OSError:
+            return
+        answered.append(word)

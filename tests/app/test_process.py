@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.app.log_files import received, whole
-from tests.clients import Client, clients, refuses
+from tests.clients import Client, clients, refuses, talk
 from tests.conftest import LaunchApp
-from tests.running import Json, RunningApp, definition, offer
+from tests.running import RunningApp, definition, offer
 from tests.waiting import DEADLINE_S, equal, eventually
 from tests.watching import watching
 
@@ -58,20 +58,6 @@ def stuck(app: RunningApp, stack: ExitStack) -> None:
         server = app.api.post("servers", body)
         stack.enter_context(Client(server))
         eventually(partial(app.api.connections, server["name"]))
-
-
-def talk(server: Json, numbers: count[int], answered: list[bytes]) -> None:
-    """Ask, a connection each, until the server is gone; note what was answered."""
-    while True:
-        word = b"word %d" % next(numbers)
-        try:
-            with Client(server) as client:
-                client.send(word)
-                if client.receive(len(word)) != word:
-                    return
-        except OSError:
-            return
-        answered.append(word)
 
 
 def test_end_is_in_time_and_loses_nothing_that_was_answered(app_process: RunningApp) -> None:

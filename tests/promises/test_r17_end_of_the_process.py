@@ -13,9 +13,9 @@ from itertools import count
 from pathlib import Path
 
 from tests.app.log_files import received, whole
-from tests.clients import Client, clients, refuses
+from tests.clients import clients, refuses, talk
 from tests.promises.serving import short_and_full
-from tests.running import Json, RunningApp, definition
+from tests.running import RunningApp, definition
 from tests.waiting import DEADLINE_S, eventually
 
 #: Seconds that it may take: a supervisor kills after ten.
@@ -42,7 +42,7 @@ def test_r17_end_of_the_process(app_process: RunningApp, talkers: int, answers: 
             for client in stack.enter_context(clients(server, IDLE))
         ]
         talking = [
-            pool.submit(_talk, server, numbers, answered[server["name"]])
+            pool.submit(talk, server, numbers, answered[server["name"]])
             for server in servers
             for _ in range(talkers)
         ]
@@ -58,20 +58,6 @@ def test_r17_end_of_the_process(app_process: RunningApp, talkers: int, answers: 
     for name, words in answered.items():
         _check_log(app.data_dir, name, words)
     assert "Traceback" not in app.log, app.log
-
-
-def _talk(server: Json, numbers: count[int], answered: list[bytes]) -> None:
-    """Ask, a connection each, until the server is gone; note what was answered."""
-    while True:
-        word = b"word %d" % next(numbers)
-        try:
-            with Client(server) as client:
-                client.send(word)
-                if client.receive(len(word)) != word:
-                    return
-        except OSError:
-            return
-        answered.append(word)
 
 
 def _check_log(data_dir: Path, name: str, words: list[bytes]) -> None:
