@@ -68,7 +68,9 @@ def test_out_of_descriptors_it_waits_tells_once_and_recovers() -> None:
             wait_until(lambda n=tried + 7: len(server.report()["failed_at"]) >= n, "failures")  # type: ignore[misc]
             report = server.report()
             failed_at = report["failed_at"][tried:]
-            assert failed_at[-1] - failed_at[0] >= 0.99 * least_s(len(failed_at))
+            # A descriptor of those that have just left may come back between two of them, or
+            # twice: the pauses begin anew then.
+            assert failed_at[-1] - failed_at[0] >= 0.99 * least_s(len(failed_at) - 2)
             # One trouble, however often a descriptor comes back meanwhile and is gone again.
             assert report["events"][-1] == "AcceptPaused"
             assert "Too many open files" in report["lines"][-1]
