@@ -23,6 +23,8 @@ OptionValue = str | int | float | bool
 T = TypeVar("T")
 
 TRANSPORTS: tuple[Transport, ...] = ("tcp", "udp", "unix", "unix-datagram")
+STREAMS: tuple[Transport, ...] = ("tcp", "unix")
+DATAGRAMS: tuple[Transport, ...] = ("udp", "unix-datagram")
 #: The first one is what a definition gets that names none.
 CONCURRENCIES: tuple[Concurrency, ...] = ("pool", "threading", "event", "forking", "single")
 ISOLATIONS: tuple[Isolation, ...] = ("thread", "process")
@@ -97,7 +99,7 @@ class ServerSpec:
     def most_connections(self) -> int:
         """Open at one time: the next is refused, or waits to be accepted."""
         limit = self.limits.max_connections
-        if self.transport in ("udp", "unix-datagram"):
+        if self.transport in DATAGRAMS:
             return limit  # peers are remembered, answered or not
         if self.concurrency == "forking":
             return min(limit, self.limits.max_children)

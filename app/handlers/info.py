@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sockcore
-from app.domain import TRANSPORTS, OptionValue, Transport
+from app.domain import DATAGRAMS, STREAMS, TRANSPORTS, OptionValue, Transport
 from app.handlers.options import OptionInfo, declared_options
 from app.handlers.quote import as_text
 
@@ -17,9 +17,6 @@ BUILT_IN = "built-in"
 _BASES = (sockcore.BaseRequestHandler, socketserver.BaseRequestHandler)
 _STREAM_BASES = (sockcore.StreamRequestHandler, socketserver.StreamRequestHandler)
 _DATAGRAM_BASES = (sockcore.DatagramRequestHandler, socketserver.DatagramRequestHandler)
-
-STREAMS: tuple[Transport, ...] = ("tcp", "unix")
-DATAGRAMS: tuple[Transport, ...] = ("udp", "unix-datagram")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +32,7 @@ class HandlerInfo:
     transports: tuple[Transport, ...] = ()
     options: tuple[OptionInfo, ...] = ()
     error: str | None = None
-    classes: Mapping[Transport, type] = field(default_factory=dict, repr=False, compare=False)
+    handler: type | None = field(default=None, repr=False, compare=False)  # None of a broken one
 
     @property
     def broken(self) -> bool:
@@ -63,23 +60,19 @@ def served_by(handler: type) -> tuple[Transport, ...]:
     return TRANSPORTS
 
 
-def describe(key: str, source: str, *handlers: type) -> HandlerInfo:
-    """One entry for classes that do the same on different transports; the first one speaks."""
-    first = handlers[0]
-    title = _title(first)
+def describe(key: str, source: str, handler: type) -> HandlerInfo:
+    title = _title(handler)
     try:
-        options = declared_options(first)
+        options = declared_options(handler)
     except ValueError as error:
         return HandlerInfo(key=key, title=title, source=source, error=str(error))
-    classes = {transport: handler for handler in handlers for transport in served_by(handler)}
-    transports = tuple(transport for transport in TRANSPORTS if transport in classes)
     return HandlerInfo(
         key=key,
         title=title,
         source=source,
-        transports=transports,
+        transports=served_by(handler),
         options=options,
-        classes=classes,
+        handler=handler,
     )
 
 
@@ -88,9 +81,10 @@ def _title(handler: type) -> str:
     return as_text(lines[0].strip() if lines else handler.__name__)
 
 
-def bind(info: HandlerInfo, transport: Transport, options: Mapping[str, OptionValue]) -> type:
-    """The class for `transport`; with options, a subclass that has them as class attributes."""
-    handler = info.classes[transport]
+def bind(info: HandlerInfo, options: Mapping[str, OptionValue]) -> type:
+    """The class of a usable one; with options, a subclass that has them as class attributes."""
+    handler = info.handler
+    assert handler is not None, info.error
     if not options:
         return handler
     # Named and placed like its base, so that logs and tracebacks say what the user wrote.

@@ -114,7 +114,7 @@ class HandlerRegistry:
         Raises: Invalid (unknown_handler, handler_transport, unknown_option, wrong_option_type).
         """
         info = self.usable(key, transport)
-        return bind(info, transport, read_options(info.options, options))
+        return bind(info, read_options(info.options, options))
 
     def _why_not(self, key: str) -> str:
         broken = self.get(key) or self.get(key.partition(":")[0])

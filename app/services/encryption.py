@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from app.domain import CLIENT_CERTIFICATES, Tls, Transport
+from app.domain import CLIENT_CERTIFICATES, DATAGRAMS, Tls, Transport
 from app.errors import AppError
 from app.services.fields import FieldReader
 
@@ -43,7 +43,7 @@ def read_tls(read: FieldReader, raw: object, check: Check) -> Tls | None:
 
 def check_transport(read: FieldReader, transport: Transport | None, tls: Tls | None) -> None:
     """TLS runs over streams."""
-    if tls is not None and transport in ("udp", "unix-datagram"):
+    if tls is not None and transport in DATAGRAMS:
         detail = f"A {transport} server has no TLS, which runs over streams: set tls to null."
         read.wrong("tls_needs_stream", detail, "tls")
 

@@ -12,6 +12,7 @@ from app.deps import Services
 from app.domain import (
     CLIENT_CERTIFICATES,
     CONCURRENCIES,
+    STREAMS,
     TRANSPORTS,
     InetAddress,
     Limits,
@@ -25,7 +26,6 @@ from app.services.limits import LIMIT_KEYS
 Values = Mapping[str, str]
 
 _UNIX = ("unix", "unix-datagram")
-_STREAMS = ("tcp", "unix")
 
 #: Limits that few servers need to change.
 ADVANCED = tuple(
@@ -138,7 +138,7 @@ def _tls_values(tls: Tls | None) -> dict[str, str]:
 def _tls(given: Values) -> dict[str, object] | None:
     """None: off, or there can be none."""
     certificate = given.get("certificate", "")
-    if not certificate or given.get("transport") not in _STREAMS:
+    if not certificate or given.get("transport") not in STREAMS:
         return None
     return {
         "certificate": certificate,

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import CONCURRENCIES, Concurrency, OptionValue, Transport
-from app.handlers.info import DATAGRAMS, STREAMS
+from app.domain import CONCURRENCIES, DATAGRAMS, STREAMS, Concurrency, OptionValue, Transport
 from app.handlers.registry import HandlerRegistry
 from tests.app.handlers.serving import (
     answers,

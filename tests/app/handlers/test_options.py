@@ -97,7 +97,7 @@ def test_every_wrong_option_is_told_and_can_be_shown() -> None:
 
 def test_bound_options_are_attributes_of_a_subclass_and_the_class_stays_as_it_was() -> None:
     info = describe("pump.py:Pump", "pump.py", Pump)
-    bound = bind(info, "unix", {"level": 9})
+    bound = bind(info, {"level": 9})
     assert issubclass(bound, Pump)
     assert (bound.level, bound.rate, Pump.level) == (9, 1.5, 3)
     assert (bound.__name__, bound.__qualname__, bound.__module__, bound.__doc__) == (
@@ -109,7 +109,7 @@ def test_bound_options_are_attributes_of_a_subclass_and_the_class_stays_as_it_wa
 
 
 def test_a_handler_without_options_set_is_the_very_class() -> None:
-    assert bind(describe("pump.py:Pump", "pump.py", Pump), "tcp", {}) is Pump
+    assert bind(describe("pump.py:Pump", "pump.py", Pump), {}) is Pump
 
 
 def test_the_title_is_the_first_line_of_the_docstring_or_the_name() -> None:

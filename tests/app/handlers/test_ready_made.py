@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import CONCURRENCIES, Concurrency, OptionValue, Transport
+from app.domain import CONCURRENCIES, DATAGRAMS, STREAMS, Concurrency, OptionValue, Transport
 from app.handlers.clock import ANSWER_LIMIT, Clock
-from app.handlers.info import DATAGRAMS, STREAMS
 from app.handlers.registry import HandlerRegistry
 from app.services.kinds import KIND_CLASSES
 from sockcore import BackgroundServer, RequestFinished

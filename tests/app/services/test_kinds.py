@@ -3,8 +3,7 @@ from __future__ import annotations
 import inspect
 
 import sockcore
-from app.domain import CONCURRENCIES, TRANSPORTS
-from app.handlers.info import STREAMS
+from app.domain import CONCURRENCIES, STREAMS, TRANSPORTS
 from app.services.kinds import KIND_CLASSES, KINDS
 
 MIXINS = {
