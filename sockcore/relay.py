@@ -33,8 +33,21 @@ __all__ = ["ChildObserver", "Relay", "relay_of"]
 
 log = logging.getLogger("sockcore")
 
-_READING, _WRITING, _PEER_ENDED, _AWAY_AT = 0, 1, 2, 8
+_AWAY_AT = 8  # of the page; its flags come before
 _NS = struct.Struct("=q")
+
+
+class _Flag:
+    """An attribute that is a byte of the page."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+
+    def __get__(self, tape: _OnPage, _type: object = None) -> bool:
+        return bool(tape._page[self._at])
+
+    def __set__(self, tape: _OnPage, value: bool) -> None:
+        tape._page[self._at] = value
 
 
 class _OnPage:
@@ -44,29 +57,9 @@ class _OnPage:
 
     _page: mmap.mmap
 
-    @property
-    def reading(self) -> bool:
-        return bool(self._page[_READING])
-
-    @reading.setter
-    def reading(self, value: bool) -> None:
-        self._page[_READING] = value
-
-    @property
-    def writing(self) -> bool:
-        return bool(self._page[_WRITING])
-
-    @writing.setter
-    def writing(self, value: bool) -> None:
-        self._page[_WRITING] = value
-
-    @property
-    def peer_ended(self) -> bool:
-        return bool(self._page[_PEER_ENDED])
-
-    @peer_ended.setter
-    def peer_ended(self, value: bool) -> None:
-        self._page[_PEER_ENDED] = value
+    reading = _Flag(0)
+    writing = _Flag(1)
+    peer_ended = _Flag(2)
 
     @property
     def away_ns(self) -> int:
@@ -264,7 +257,7 @@ def _how_it_died(code: int) -> str:
 
 def relay_of(observer: Observer | None, request: Any) -> Relay | None:
     """A relay for a request about to be given to a child; None when it is not watched."""
-    record = observer.record_of(request) if observer is not None else None
-    if observer is None or record is None:
+    if observer is None:
         return None
-    return Relay(observer, request, record)
+    record = observer.record_of(request)
+    return Relay(observer, request, record) if record is not None else None

@@ -158,6 +158,7 @@ class ThreadingMixIn(_Server):
     #: Threads at one time. Then the next clients wait in the listener's backlog, and the loop goes
     #: on. None: unbounded, as in the stdlib, so that handlers may wait for one another.
     max_threads: int | None = None
+    _its_room: _Room | None = None
     _threads: _Threads | _NoThreads = _NoThreads()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -197,8 +198,9 @@ class ThreadingMixIn(_Server):
         # The mix-in may stand before a server that is not ours, whose loop cannot be held.
         if self.max_threads is None or not hasattr(self, "_wake_loop"):
             return None
-        room: _Room = vars(self).setdefault("_its_room", _Room(self))
-        return room
+        if self._its_room is None:
+            self._its_room = _Room(self)
+        return self._its_room
 
     def server_close(self) -> None:
         super().server_close()
