@@ -2,9 +2,8 @@
 
 `cpu_us` CPU µs of the server's processes per request, `rate` requests per second, `p50_us` and
 `p99_us` of the wait for an answer, `busy` the share of its core that the server used, `kernel` the
-share of that CPU that was the kernel's; `rss_mib`
-resident memory over what it was before; `held` connections; `answered`
-the share of the asked that were; `slowest_s` the longest wait.
+share of that CPU that was the kernel's; `rss_mib` resident memory over what it was before; `held`
+connections; `answered` the share of the asked that were; `slowest_s` the longest wait.
 """
 
 from __future__ import annotations

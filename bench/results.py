@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,6 @@ from typing import Any
 from bench.works import Target
 
 Figures = dict[str, float]
-
-#: Of the rounds; the clock of the kernel's share is too coarse for the one in the middle.
-_MIDDLE = (statistics.median, statistics.fmean)
 
 
 @dataclass(slots=True)
@@ -27,7 +25,7 @@ class Row:
     @property
     def median(self) -> Figures:
         names = self.rounds[0] if self.rounds else ()
-        return {name: _MIDDLE[name == "kernel"](r[name] for r in self.rounds) for name in names}
+        return {name: _middle(name)(r[name] for r in self.rounds) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,11 @@ class Run:
     taken: str
     machine: dict[str, str]
     results: list[Result]
+
+
+def _middle(name: str) -> Callable[[Iterable[float]], float]:
+    """Of the rounds. The clock of the kernel's share is too coarse for a median."""
+    return statistics.fmean if name == "kernel" else statistics.median
 
 
 def judge(target: Target, rows: list[Row]) -> Judged:
