@@ -104,6 +104,23 @@ def raising(app_thread: AppThread) -> str:
     )
 
 
+@pytest.fixture
+def waiting(app_thread: AppThread) -> str:
+    """The key of a handler that answers what it is sent when it is sent more."""
+    return offer(
+        app_thread,
+        "waiting_for_more.py",
+        """
+        from socketserver import BaseRequestHandler
+
+        class Waiting(BaseRequestHandler):
+            def handle(self):
+                self.request.sendall(self.request.recv(100))
+                self.request.recv(100)
+        """,
+    )
+
+
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """A CA and certificates that it signed, or did not."""

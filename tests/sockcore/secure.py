@@ -59,6 +59,13 @@ def tls_caller(server: BackgroundServer, context: ssl.SSLContext) -> ssl.SSLSock
     return secured(caller(server), context)
 
 
+def say_hi(server: BackgroundServer, context: ssl.SSLContext) -> None:
+    """Reading the answer takes in the session tickets: unread, they would reset the connection."""
+    with tls_caller(server, context) as client:
+        client.sendall(b"hi")
+        assert client.recv(9) == b"hi"
+
+
 def read_to_end(client: ssl.SSLSocket) -> bytes:
     """All that comes; ssl.SSLEOFError when it was cut off without a goodbye."""
     return b"".join(iter(lambda: client.recv(65536), b""))

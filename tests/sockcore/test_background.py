@@ -295,12 +295,3 @@ def test_one_ticker_serves_all_and_ends_with_the_last() -> None:
     with BackgroundServer(echo), in_thread(BackgroundServer(echo).start().stop):
         assert ours().count("sockcore-ticker") == 1
     wait_until(lambda: "sockcore-ticker" not in ours(), "the end of the ticker")
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_server_that_forks_is_refused_and_closed() -> None:
-    made = sockcore.ForkingTCPServer(LOOPBACK, Echo)
-    server = BackgroundServer(lambda: made)
-    with pytest.raises(TypeError, match="a process of its own: HostedServer"):
-        server.start()
-    assert (server.state, made.fileno()) == (ServerState.FAILED, -1)

@@ -8,6 +8,7 @@ import socket
 import pytest
 
 import sockcore
+from sockcore import BackgroundServer, ServerState
 from tests.sockcore.forking import LOOPBACK, answering, connected, latch, serve_until
 from tests.sockcore.serving import read_all
 
@@ -99,3 +100,11 @@ def test_in_a_child_the_socket_of_datagrams_stays() -> None:
         server.handle_request()
         assert client.recv(10) == b"here"
         server.collect_children(blocking=True)
+
+
+def test_a_background_server_refuses_and_closes_it() -> None:
+    made = sockcore.ForkingTCPServer(LOOPBACK, answering(sockcore, lambda: b""))
+    server = BackgroundServer(lambda: made)
+    with pytest.raises(TypeError, match="a process of its own: HostedServer"):
+        server.start()
+    assert (server.state, made.fileno()) == (ServerState.FAILED, -1)

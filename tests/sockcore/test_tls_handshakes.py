@@ -26,6 +26,7 @@ from tests.sockcore.secure import (
     context_of,
     hello,
     read_to_end,
+    say_hi,
     secured,
     tls_caller,
     tls_watched,
@@ -266,7 +267,7 @@ def test_no_descriptor_is_left_after_200_connections(
 ) -> None:
     context, wrong = certificates.trusting(), ssl.create_default_context()
     with tls_watched(certificates, socket_dir, kind=kind) as w:
-        _say_hi(w.server, context)
+        say_hi(w.server, context)
         w.heard.wait_for(RequestFinished)
         before = open_sockets()
         for number in range(1, 200):
@@ -274,17 +275,10 @@ def test_no_descriptor_is_left_after_200_connections(
                 with pytest.raises(ssl.SSLCertVerificationError):
                     tls_caller(w.server, wrong)
                 continue
-            _say_hi(w.server, context)
+            say_hi(w.server, context)
         outcomes = [ended.outcome for ended in w.heard.wait_for(RequestFinished, 200)]
         assert (outcomes.count("ok"), outcomes.count("handshake")) == (181, 19)
         wait_until(lambda: open_sockets() <= before, "the closing")
-
-
-def _say_hi(server: sockcore.BackgroundServer, context: ssl.SSLContext) -> None:
-    """Reading the answer takes in the session tickets: unread, they would reset the connection."""
-    with tls_caller(server, context) as client:
-        client.sendall(b"hi")
-        assert client.recv(9) == b"hi"
 
 
 def test_old_and_new_connections_of_a_bare_server(certificates: Certificates) -> None:

@@ -188,21 +188,9 @@ def test_its_socket_file_goes_with_it(api: Api, make_server: MakeServer, folder:
 
 
 def test_a_forking_server_has_so_many_processes(
-    api: Api, app_thread: AppThread, make_server: MakeServer
+    api: Api, make_server: MakeServer, waiting: str
 ) -> None:
-    key = offer(
-        app_thread,
-        "once_and_again.py",
-        """
-        from socketserver import BaseRequestHandler
-
-        class Once(BaseRequestHandler):
-            def handle(self):
-                self.request.sendall(self.request.recv(100))
-                self.request.recv(100)
-        """,
-    )
-    server = make_server(concurrency="forking", handler=key, limits={"max_children": 1})
+    server = make_server(concurrency="forking", handler=waiting, limits={"max_children": 1})
     path = f"servers/{server['name']}"
     with Client(server) as first, Client(server) as second:
         assert first.ask(b"mine") == b"mine"

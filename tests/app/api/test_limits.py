@@ -17,23 +17,6 @@ from tests.waiting import equal
 pytestmark = pytest.mark.parametrize("isolation", ["thread", "process"])
 
 
-@pytest.fixture
-def waiting(app_thread: AppThread) -> str:
-    """The key of a handler that answers what it is sent when it is sent more."""
-    return offer(
-        app_thread,
-        "waiting_for_more.py",
-        """
-        from socketserver import BaseRequestHandler
-
-        class Waiting(BaseRequestHandler):
-            def handle(self):
-                self.request.sendall(self.request.recv(100))
-                self.request.recv(100)
-        """,
-    )
-
-
 def test_one_address_has_its_share_of_the_connections(
     api: Api, make_server: MakeServer, isolation: str
 ) -> None:
