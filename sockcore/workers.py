@@ -110,8 +110,12 @@ class Workers:
             self._grow()
 
     def put(self, request: Any, client_address: Any) -> None:
-        """Queue a request for the next free thread, or refuse it when the queue is full."""
-        if len(self._queue) >= self._server.max_queue and not self._idle:
+        """Queue a request for the next free thread, or refuse it when the queue is full.
+
+        What is there for threads that are free, and only not awake yet, fills no place of it.
+        Thread: the serving one.
+        """
+        if len(self._queue) >= self._server.max_queue + self._idle:
             told = f"all {self._threads} threads are busy and {len(self._queue)} requests wait"
             self._server._refuse(request, told)
             return

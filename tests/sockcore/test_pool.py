@@ -102,6 +102,28 @@ def test_beyond_the_queue_connections_are_refused_and_counted() -> None:
         assert server.totals().requests_total == 6
 
 
+def test_free_threads_that_are_not_awake_yet_do_not_lengthen_the_queue() -> None:
+    class Two(Small):
+        max_threads = 2
+
+    with serving(Two) as (server, heard), contextlib.ExitStack() as stack:
+        inner: Any = server._server
+        pool = eventually(lambda: inner._pool)
+        equal(lambda: pool._idle, 2)
+        pool._tickets.wake = lambda: None  # so that nobody hears of what is queued
+        clients = []
+        for _ in range(9):
+            ours, theirs = socket.socketpair()
+            ours.settimeout(20)
+            clients.append(stack.enter_context(ours))
+            pool.put(inner._observer.accepted(theirs, None), None)
+        # Two for the two threads, two that wait.
+        assert [client.recv(1) for client in clients[4:]] == [b""] * 5
+        assert server.totals().refused_total == 5
+        assert len(heard.wait_for(ConnectionRefused, 5)) == 5
+        assert len(pool._queue) == 4
+
+
 def test_silent_connections_do_not_take_every_thread() -> None:
     with serving() as (server, _), contextlib.ExitStack() as clients:
         silent = [clients.enter_context(connected(server)) for _ in range(20)]
@@ -181,14 +203,14 @@ def test_idle_threads_end(monkeypatch: pytest.MonkeyPatch) -> None:
     from sockcore.loop import SharedWait
 
     monkeypatch.setattr(SharedWait, "longest_s", 0.05)
-    before = threading.active_count()
     with serving() as (server, _):
+        inner: Any = server._server
         with contextlib.ExitStack() as clients:
             for _ in range(4):
                 ask(clients.enter_context(connected(server)))
-            assert threading.active_count() >= before + 4
-        # The loop, the ticker, and the threads that are kept.
-        eventually(lambda: threading.active_count() <= before + 4)
+            names = {thread.name for thread in threading.enumerate()}
+            assert {f"pool-{number}" for number in range(1, 5)} <= names
+        equal(lambda: inner._pool._threads, 2)  # those that are kept
         with connected(server) as client:
             assert ask(client).startswith(b"pool-")
 
