@@ -92,15 +92,14 @@ class Idling:
         warm.close()
 
     def round(self, size: int) -> Figures:
-        rss, descriptors = self._server.rss_mib(), self._server.descriptors()
+        rss, before = self._server.rss_mib(), self._server.sockets()
         with within(ROUND_S, "connecting"):
             while len(self._idle) < size:
-                before = len(self._idle)
-                self._connect(min(self.STEP, size - before))
-                if not self._taken(descriptors):
+                self._connect(min(self.STEP, size - len(self._idle)))
+                if not self._taken(before):
                     break
-        # A server may have opened descriptors for itself too.
-        held = min(size, self._server.descriptors() - descriptors)
+        # A server may have opened sockets for itself too.
+        held = min(size, self._server.sockets() - before)
         grown = self._settled_rss_mib() - rss
         return {"rss_mib": grown, "held": held, "answered": self._answered()}
 
@@ -110,11 +109,11 @@ class Idling:
             address = ("127.0.0.1", self._server.port)
             self._idle.append(socket.create_connection(address, SILENCE_S, source))
 
-    def _taken(self, descriptors: int) -> bool:
+    def _taken(self, before: int) -> bool:
         """Wait for the server to have accepted all. Returns: False when it takes no more."""
         last, until = 0, time.monotonic() + 2
         while time.monotonic() < until:
-            now = self._server.descriptors() - descriptors
+            now = self._server.sockets() - before
             if now >= len(self._idle):
                 return True
             if now > last:

@@ -75,8 +75,9 @@ class ServerProcess:
         pages = (Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in self._family())
         return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE") / _MIB
 
-    def descriptors(self) -> int:
-        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self._family())
+    def sockets(self) -> int:
+        """How many it has open, all in all."""
+        return sum(_sockets(pid) for pid in self._family())
 
     def _family(self) -> list[int]:
         """The process and its descendants."""
@@ -144,3 +145,11 @@ def cpu_s(pid: int) -> float:
     except OSError:  # a zombie has none
         own = (user + system) * _TICK_S
     return own + (children_user + children_system) * _TICK_S
+
+
+def _sockets(pid: int) -> int:
+    count, folder = 0, f"/proc/{pid}/fd"
+    for fd in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            count += os.readlink(f"{folder}/{fd}").startswith("socket:")
+    return count

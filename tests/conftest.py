@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,9 @@ LaunchApp = Callable[..., RunningApp]
 MakeServer = Callable[..., Json]
 
 _numbers = count(1)
+
+# A shell has what it starts in the background ignore it, and so would every process of a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
