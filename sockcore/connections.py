@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
-import threading
 import time
 import weakref
 from dataclasses import dataclass
@@ -139,13 +138,12 @@ class Request:
         "finished",
         "handshake_failed",
         "id",
-        "lock",
         "overdue",
         "reset",
         "started_us",
         "stuck",
         "tape",
-        "told_notes",
+        "told_last_ns",
         "told_ns",
         "truncated",
     )
@@ -155,7 +153,6 @@ class Request:
         self.connection = connection
         self.tape = tape
         self.started_us = time.time_ns() // 1000
-        self.lock = threading.Lock()  # held while an event about it is made and sent
         self.begun_ns: int | None = None  # monotonic; while a handler has it, since when
         self.finished = False
         self.error: str | None = None
@@ -163,7 +160,7 @@ class Request:
         self.reset = False
         self.ended_by: ClosedBy | None = None  # set when it is not left to the handler
         self.told_ns = 0  # when RequestProgressed was last sent
-        self.told_notes = -1  # and of how many notes
+        self.told_last_ns = 0  # and what had crossed last by then
         self.overdue = False  # and that its handler is
         self.truncated = False  # a datagram that lost its end
         self.stuck: tuple[int, object] | None = None  # what unread_ns() saw, and when at first
@@ -206,8 +203,7 @@ class Request:
 
     def moved(self, heir: socket.socket) -> None:
         """Its connection goes on in `heir`."""
-        before = self.connection.sock
-        self.connection.sock = weakref.ref(heir, before.__callback__ if before else None)
+        self.connection.sock = weakref.ref(heir)
 
     def verdict(self) -> tuple[Outcome, ClosedBy]:
         """How it ended and by whom."""

@@ -55,8 +55,7 @@ class DatagramObserver(Observer):
         with self._lock:
             peer.bytes_in += len(data)
             self._bytes_in += len(data)
-            self._requests_total += 1
-            self._untold.add(record)
+            self._entered_locked(record)
             self._answering[id(request)] = (request, record)
 
     def answered(self, request: Any) -> None:
@@ -64,7 +63,7 @@ class DatagramObserver(Observer):
         with self._lock:
             _, record = self._answering.pop(id(request), (None, None))
         if record is not None:
-            self._finish(record)
+            self._finish(record, record.verdict())
 
     def record_of(self, request: Any) -> Request | None:
         with self._lock:
@@ -103,7 +102,7 @@ class DatagramObserver(Observer):
                 with self._lock:
                     self._connections_total += 1
                 # Told before others can find it, so that it comes before its requests.
-                self.emit(telling.opened(self.server, peer))
+                self._teller.note((telling.opened, (self.server, peer)))
                 self.table.add(peer)
             return peer
 
@@ -140,8 +139,8 @@ class DatagramObserver(Observer):
                     return record
         return None
 
-    def tick(self) -> None:
-        super().tick()
+    def _look_at_all(self) -> None:
+        super()._look_at_all()
         with self._lock:
             records = [record for _, record in self._answering.values()]
         now_ns = time.monotonic_ns()
@@ -154,5 +153,5 @@ class DatagramObserver(Observer):
             left, self._answering = list(self._answering.values()), {}
         for _, record in left:
             record.ended_by = record.ended_by or "stop"
-            self._finish(record)
+            self._finish(record, record.verdict())
         return super().abandon() + len(left)

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from sockcore.values import cheap
+
 __all__ = [
     "AcceptPaused",
     "AcceptResumed",
@@ -66,6 +68,7 @@ class Bytes(NamedTuple):
     sha256: bytes = b""  # 32 bytes; empty when total is 0
 
 
+@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStarted:
     """The server listens."""
@@ -75,6 +78,7 @@ class ServerStarted:
     address: object  # what getsockname() said
 
 
+@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStopped:
     """The server no longer listens. `abandoned` handlers were still running at the deadline."""
@@ -85,6 +89,7 @@ class ServerStopped:
     cause: str | None = None  # set when it was not asked to: the loop died of this
 
 
+@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptPaused:
     """accept() failed for want of something (descriptors, memory); tried again with back-off."""
@@ -94,6 +99,7 @@ class AcceptPaused:
     error: str
 
 
+@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptResumed:
     """accept() works again, after `failures` that did not."""
@@ -103,6 +109,7 @@ class AcceptResumed:
     failures: int
 
 
+@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionOpened:
     server: str
@@ -111,6 +118,7 @@ class ConnectionOpened:
     at_us: int
 
 
+@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionClosed:
     server: str
@@ -120,6 +128,7 @@ class ConnectionClosed:
     closed_by: ClosedBy
 
 
+@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionRefused:
     """Closed at once, before any handler: the server was at a limit of its own."""
@@ -130,6 +139,7 @@ class ConnectionRefused:
     reason: str
 
 
+@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestProgressed:
     """A request that is still open, as it stands: sent at its first tick and when bytes crossed.
@@ -150,6 +160,7 @@ class RequestProgressed:
     truncated: bool = False  # a datagram that was longer than max_packet_size
 
 
+@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerOverdue:
     """A handler has neither read nor written for `busy_s` seconds, which is longer than it may.
@@ -166,6 +177,7 @@ class HandlerOverdue:
     busy_s: float
 
 
+@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFinished:
     """A request that is over.
@@ -203,5 +215,6 @@ Event = (
     | RequestFinished
 )
 
-#: Called in the thread where it happened; must not block and must not raise.
+#: Called by one thread at a time, in order, a little after it happened. Must not block, must not
+#: raise.
 EventSink = Callable[[Event], None]

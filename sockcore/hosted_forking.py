@@ -173,6 +173,7 @@ class _Forking:
         self._wait_for_children(time.monotonic() + 1.0)
         server.server_close()
         observer.abandon()
+        observer.tick_no_more()
         return killed
 
     def _wait_for_children(self, deadline: float) -> None:

@@ -42,7 +42,8 @@ class Noting(_Socket):
     gone: ClassVar[tuple[type[OSError], ...]] = PEER_GONE
     tape: Tape
     record: object  # what the observer knows of it; not looked into here
-    ended: Callable[[], None] | None  # called once, when the descriptor is really closed
+    #: Called once with the record, when the descriptor is really closed.
+    ended: Callable[[Any], None] | None
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         tape = self.tape
@@ -210,4 +211,4 @@ class Noting(_Socket):
         ended = getattr(self, "ended", None)  # not there when it was refused at once
         self.ended = None
         if ended is not None:
-            ended()
+            ended(self.record)

@@ -16,10 +16,11 @@ from typing import Any
 
 from sockcore import telling
 from sockcore.connections import Connection, ConnectionInfo, Request
-from sockcore.events import ClosedBy, ConnectionRefused, Event, EventSink, RequestFinished
+from sockcore.events import ClosedBy, Event, EventSink, Outcome, RequestFinished
 from sockcore.failures import Tracebacks
 from sockcore.limits import Limits
 from sockcore.table import ConnectionTable
+from sockcore.teller import Teller
 from sockcore.telling import now_us
 from sockcore.totals import Totals
 
@@ -45,14 +46,14 @@ class Observer:
         self.run_id = run_id
         self.limits = limits  # may be replaced while serving
         self.table = ConnectionTable()
-        self._sink = sink
-        self._sink_failed = False
+        self._teller = Teller(server, sink)
         self._tracebacks = Tracebacks()
         self._connection_ids = itertools.count(1)
         self._request_ids = itertools.count(1)
         self._lock = threading.Lock()  # guards all that follows
-        self._all_told = threading.Condition(self._lock)
-        self._untold: set[Request] = set()  # requests whose end is not told yet
+        self._all_ended = threading.Condition(self._lock)
+        self._open_requests = 0
+        self._untold: set[Request] = set()  # those whose end is not told yet, open or over
         self._connections_total = 0
         self._requests_total = 0
         self._errors_total = 0
@@ -69,16 +70,11 @@ class Observer:
 
     def answering(self, request: Any) -> None:
         """The calling thread answers `request` from now on."""
-        record = self.record_of(request)
-        if record is not None:
-            record.connection.thread = threading.current_thread().name
-            record.begun_ns = time.monotonic_ns()
+        raise NotImplementedError
 
     def no_longer_answering(self, request: Any) -> None:
         """The calling thread has left the handler."""
-        record = self.record_of(request)
-        if record is not None:
-            record.begun_ns = None
+        raise NotImplementedError
 
     def failed(self, request: Any) -> None:
         """The exception being handled is how `request` ended."""
@@ -97,53 +93,64 @@ class Observer:
         record = self.record_of(request)
         if record is None:
             return
-        with record.lock:
-            record.finished = True
         with self._lock:
-            self._untold.discard(record)
-            self._all_told.notify_all()
-            self._requests_total -= 1
-            self._refused_total += 1
-        self.emit(
-            ConnectionRefused(
-                server=self.server, peer=record.connection.peer, at_us=now_us(), reason=reason
-            )
-        )
+            self._turned_away_locked(record, reason)
+        self._teller.relieve()
 
     def emit(self, event: Event) -> None:
-        """Send `event`. A sink that raises is told of once; serving goes on."""
-        try:
-            self._sink(event)
-        except Exception:
-            if not self._sink_failed:
-                self._sink_failed = True
-                log.exception("%s: the event sink raised; told once", self.server)
+        """Tell of `event` at once, after all that happened before."""
+        self._teller.note((_ready_made, (event,)))
+        self._teller.tell()
+
+    def tick_no_more(self) -> None:
+        """From now on nothing waits for a tick: what happens is told where it does."""
+        self._teller.be_prompt()
 
     # -- opening and ending ---------------------------------------------------------------
+
+    def _entered_locked(self, request: Request) -> None:
+        self._requests_total += 1
+        self._open_requests += 1
+        self._untold.add(request)
+
+    def _left_locked(self) -> None:
+        self._open_requests -= 1
+        if not self._open_requests:
+            self._all_ended.notify_all()
+
+    def _turned_away_locked(self, request: Request, reason: str) -> None:
+        """It counts as refused, and as nothing else."""
+        request.finished = True
+        self._teller.note((telling.refused, (self.server, request.connection, now_us(), reason)))
+        self._untold.discard(request)
+        self._left_locked()
+        self._requests_total -= 1
+        self._refused_total += 1
 
     def _forget(self, connection: Connection, closed_by: ClosedBy) -> None:
         if not self.table.remove(connection):
             return
         connection.request = connection.sock = None
-        self.emit(telling.closed(self.server, connection, closed_by))
+        self._teller.note((telling.closed, (self.server, connection, closed_by, now_us())))
 
-    def _finish(self, request: Request) -> None:
-        with request.lock:
+    def _finish(self, request: Request, verdict: tuple[Outcome, ClosedBy]) -> None:
+        with self._lock:
             if request.finished:
                 return
-            self.emit(self._ending(request))
-            with self._lock:
-                self._untold.discard(request)
-                if not self._untold:
-                    self._all_told.notify_all()
-
-    def _ending(self, request: Request) -> RequestFinished:
-        outcome, closed_by = request.verdict()
-        ending = telling.finished(self.server, self.run_id, request, outcome, closed_by)
-        with self._lock:
             request.finished = True
-            self._errors_total += outcome == "error"
-            if request.connection.stream:  # until now they were counted as still open
+            self._teller.note((self._ending, (request, *verdict, time.monotonic_ns())))
+            self._errors_total += verdict[0] == "error"
+            self._left_locked()
+        self._teller.relieve()
+
+    def _ending(
+        self, request: Request, outcome: Outcome, closed_by: ClosedBy, at_ns: int
+    ) -> RequestFinished:
+        """Made when it is told: its bytes are counted by its tape until then."""
+        ending = telling.finished(self.server, self.run_id, request, outcome, closed_by, at_ns)
+        with self._lock:
+            self._untold.discard(request)
+            if request.connection.stream:
                 self._bytes_in += ending.received.total
                 self._bytes_out += ending.sent.total
         return ending
@@ -158,7 +165,7 @@ class Observer:
     def totals(self) -> Totals:
         open_now = self.table.all()
         with self._lock:
-            tapes = [r.tape for r in self._untold if r.connection.stream and not r.finished]
+            tapes = [r.tape for r in self._untold if r.connection.stream]
             return Totals(
                 connections=sum(not c.is_cut for c in open_now),
                 connections_total=self._connections_total,
@@ -186,6 +193,10 @@ class Observer:
 
         Call it a few times a second, from one thread.
         """
+        self._look_at_all()
+        self._teller.tell()
+
+    def _look_at_all(self) -> None:
         now_ns = time.monotonic_ns()
         for connection in self.table.all():
             request = connection.request
@@ -227,20 +238,22 @@ class Observer:
             self._overdue_total += 1
             told = "%s: the handler of request %d (%s) has been busy for %.1f s"
             log.warning(told, self.server, request.id, request.connection.peer, away_s)
-            self.emit(telling.overdue(self.server, self.run_id, request, away_s))
+            facts = (self.server, self.run_id, request, away_s, now_us())
+            self._teller.note((telling.overdue, facts))
 
     def _tell(self, request: Request, now_ns: int) -> None:
         tape = request.tape
-        if tape.notes == request.told_notes:
+        if tape.last_ns == request.told_last_ns:
             return
         large = tape.bytes_in + tape.bytes_out > _SMALL_BYTES
         if now_ns - request.told_ns < (_TELL_LARGE_NS if large else _TELL_SMALL_NS):
             return
-        with request.lock:
+        with self._lock:
             if request.finished:
                 return
-            request.told_notes, request.told_ns = tape.notes, now_ns
-            self.emit(telling.progressed(self.server, self.run_id, request, now_ns))
+            request.told_last_ns, request.told_ns = tape.last_ns, now_ns
+            facts = (self.server, self.run_id, request, now_ns)
+            self._teller.note((telling.progressed, facts))
 
     # -- stopping -------------------------------------------------------------------------
 
@@ -255,12 +268,12 @@ class Observer:
                 connection.shut(socket.SHUT_RD)
 
     def wait_drained(self, timeout_s: float) -> bool:
-        """Wait until no handler has anything left to answer, and all of it is told.
+        """Wait until no handler has anything left to answer.
 
         Returns: False when some still had at the deadline.
         """
-        with self._all_told:
-            return self._all_told.wait_for(lambda: not self._untold, max(0.0, timeout_s))
+        with self._all_ended:
+            return self._all_ended.wait_for(lambda: not self._open_requests, max(0.0, timeout_s))
 
     def cut_all(self) -> None:
         for connection in self.table.all():
@@ -275,6 +288,10 @@ class Observer:
         for connection in left:
             request = connection.request
             if request is not None:
-                self._finish(request)
+                self._finish(request, request.verdict())
             self._forget(connection, "stop")
         return len(left)
+
+
+def _ready_made(event: Event) -> Event:
+    return event

@@ -137,7 +137,7 @@ class ChildObserver:
     def answered(self, request: Any) -> None:
         self.ended()
 
-    def ended(self) -> None:
+    def ended(self, _record: object = None) -> None:
         """Nothing more comes of this request."""
         if not self._ended:
             self._ended = True

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 import weakref
-from collections import deque
 from typing import Any, NoReturn
 
 from sockcore import telling
 from sockcore.connections import Connection, Request
-from sockcore.events import ConnectionRefused, EventSink
-from sockcore.limits import Limits
 from sockcore.observe import ObservedSocket, adopt
 from sockcore.observer import Observer
 from sockcore.peers import peer_label
 from sockcore.tape import Tape
-from sockcore.telling import now_us
 
 __all__ = ["ConnectionLimitReached", "StreamObserver"]
 
@@ -27,12 +25,6 @@ class ConnectionLimitReached(OSError):
 class StreamObserver(Observer):
     """Watches a TCP or Unix stream server."""
 
-    def __init__(self, server: str, run_id: str, sink: EventSink, limits: Limits) -> None:
-        super().__init__(server, run_id, sink, limits)
-        # Of sockets that died unclosed. The garbage collector finds them amid anything, a lock
-        # of ours or of the sink included, so the next tick ends them.
-        self._dropped: deque[Request] = deque()
-
     def accepted(self, sock: socket.socket, address: Any) -> ObservedSocket:
         """Enter a connection that was just accepted.
 
@@ -43,18 +35,27 @@ class StreamObserver(Observer):
         connection = Connection(next(self._connection_ids), address, peer, stream=True)
         request = Request(next(self._request_ids), connection, Tape(self.limits))
         connection.request = request
-        observed = adopt(sock, request.tape, request, lambda: self._ended(request))
-        # A socket that is dropped without close() must not stay in the table for ever.
-        connection.sock = weakref.ref(observed, lambda _: self._dropped.append(request))
+        observed = adopt(sock, request.tape, request, self._ended)
+        connection.sock = weakref.ref(observed)
         with self._lock:
             self._connections_total += 1
-            self._requests_total += 1
-            self._untold.add(request)
+            self._entered_locked(request)
         refused = self.table.admit(connection, self.limits)
         if refused is not None:
             self._turn_away(observed, request, refused)
-        self.emit(telling.opened(self.server, connection))
+        self._teller.note((telling.opened, (self.server, connection)))
         return observed
+
+    def answering(self, request: Any) -> None:
+        record = getattr(request, "record", None)
+        if record is not None:
+            record.connection.thread = threading.current_thread().name
+            record.begun_ns = time.monotonic_ns()
+
+    def no_longer_answering(self, request: Any) -> None:
+        record = getattr(request, "record", None)
+        if record is not None:
+            record.begun_ns = None
 
     def handshake_failed(self, request: Any, why: str) -> None:
         """TLS did not come about: no handler gets `request`."""
@@ -64,25 +65,27 @@ class StreamObserver(Observer):
 
     def _turn_away(self, observed: ObservedSocket, request: Request, reason: str) -> NoReturn:
         with self._lock:
-            self._untold.discard(request)
             self._connections_total -= 1
-            self._requests_total -= 1
-            self._refused_total += 1
+            self._turned_away_locked(request, reason)
         observed.ended = request.connection.sock = None
         observed.close()
-        peer = request.connection.peer
-        self.emit(ConnectionRefused(server=self.server, peer=peer, at_us=now_us(), reason=reason))
+        self._teller.relieve()
         raise ConnectionLimitReached(reason)
 
     def _ended(self, request: Request) -> None:
         # Out of the table first: whoever reads of a finished request finds it gone from the list.
-        self._forget(request.connection, request.verdict()[1])
-        self._finish(request)
+        verdict = request.verdict()
+        self._forget(request.connection, verdict[1])
+        self._finish(request, verdict)
 
-    def tick(self) -> None:
-        while self._dropped:
-            self._ended(self._dropped.popleft())
-        super().tick()
+    def _look_at_all(self) -> None:
+        for connection in self.table.all():
+            request, sock = connection.request, connection.sock
+            # Dropped without close(): it must not stay in the table for ever. Not told where it
+            # happens, since the garbage collector finds it amid anything, a lock of ours included.
+            if request is not None and sock is not None and sock() is None:
+                self._ended(request)
+        super()._look_at_all()
 
     def record_of(self, request: Any) -> Request | None:
         record = getattr(request, "record", None)

@@ -23,6 +23,11 @@ _PILE_BYTES = 4096
 
 Buffer = bytes | bytearray | memoryview
 
+#: Received, sent, and the chunks of both.
+Snapshot = tuple[Bytes, Bytes, tuple[Chunk, ...]]
+
+_tuple = tuple.__new__  # a NamedTuple's own is four times as dear
+
 
 class _Direction:
     """What crossed one way. Guarded by the lock of its tape."""
@@ -51,7 +56,7 @@ class _Direction:
             self.parts.append(data[:room])
             self.kept = limit
 
-    def to_bytes(self, *, digest: bool) -> Bytes:
+    def to_bytes(self, digest: bool) -> Bytes:
         if not self.total:
             return Bytes()
         if len(self.parts) > 1:
@@ -63,27 +68,53 @@ class _Direction:
         return Bytes(prefix, self.total, whole.digest())
 
 
+class _Accounts:
+    """What a tape amounts to. Guarded by the lock of its tape."""
+
+    __slots__ = ("chunks", "last", "received", "sent")
+
+    def __init__(self) -> None:
+        self.chunks: list[Chunk] = []
+        self.received = _Direction()
+        self.sent = _Direction()
+        self.last = b""  # how the latest chunk received begins
+
+    def enter(self, inbound: bool, offset_us: int, data: bytes, limits: Limits) -> None:
+        size = len(data)
+        way = self.received if inbound else self.sent
+        if inbound:
+            self.last = data[:_LAST_BYTES]
+        way.add(data, size, limits.tape_bytes)
+        chunks = self.chunks
+        if len(chunks) < limits.tape_chunks or way.last_chunk < 0:
+            way.last_chunk = len(chunks)
+            chunks.append(Chunk(inbound, offset_us, size))
+        else:
+            last = chunks[way.last_chunk]
+            chunks[way.last_chunk] = last._replace(size=last.size + size)
+
+    def snapshot(self, digest: bool) -> Snapshot:
+        received, sent = self.received.to_bytes(digest), self.sent.to_bytes(digest)
+        return received, sent, tuple(self.chunks)
+
+
 class Tape:
     """Records what crosses, both ways.
 
     A note is only put on a pile; the accounts are made when somebody asks, or when the pile has
-    grown. So a short request is accounted for once, at its end.
+    grown. A short request that ends has none: it is told from its pile.
 
     Thread: any; a handler may read in one thread and write in another.
     """
 
     __slots__ = (
-        "_chunks",
-        "_last",
+        "_accounts",
         "_limits",
         "_lock",
         "_pile",
-        "_received",
-        "_sent",
         "away_ns",
         "began_ns",
         "last_ns",
-        "notes",
         "peer_ended",
         "reading",
         "writing",
@@ -91,75 +122,81 @@ class Tape:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._lock = threading.Lock()  # guards the accounts: the chunks and both directions
+        self._lock = threading.Lock()  # guards the accounts
+        self._accounts: _Accounts | None = None
         self._pile: list[tuple[bool, int, bytes]] = []  # (inbound, monotonic ns, data)
-        self._chunks: list[Chunk] = []
-        self._received = _Direction()
-        self._sent = _Direction()
-        self._last = b""  # how the latest chunk received begins
-        self.began_ns = self.last_ns = self.away_ns = time.monotonic_ns()
-        self.reading = self.writing = False  # whether a call of it is under way
-        # away_ns: when such a call was last over, with bytes or without
-        self.notes = 0  # how many times bytes crossed; changes whenever they do
+        # When bytes last crossed; and when a call for it was last over, with bytes or without.
+        self.last_ns = self.away_ns = self.began_ns = time.monotonic_ns()
+        self.reading = self.writing = False  # whether such a call is under way
         self.peer_ended = False  # the peer said it is done: end of file, or reset
 
     @property
     def bytes_in(self) -> int:
-        self._account()
-        return self._received.total
+        accounts = self._account()
+        return accounts.received.total if accounts is not None else 0
 
     @property
     def bytes_out(self) -> int:
-        self._account()
-        return self._sent.total
+        accounts = self._account()
+        return accounts.sent.total if accounts is not None else 0
 
     def note(self, inbound: bool, data: Buffer, at_ns: int | None = None) -> None:
         """`data` crossed just now, or at `at_ns`, monotonic."""
         if not data:
             return
         self.last_ns = self.away_ns = now = at_ns or time.monotonic_ns()
-        self.notes += 1
         pile = self._pile
         pile.append((inbound, now, data if type(data) is bytes else bytes(data)))
         if len(pile) >= _PILE_NOTES or len(data) >= _PILE_BYTES:
             self._account()
 
-    def _account(self) -> None:
-        if not self._pile:
-            return
+    def _account(self) -> _Accounts | None:
+        """Returns: the accounts as they stand; None while nothing has crossed."""
+        pile = self._pile
+        if not pile:
+            return self._accounts
         with self._lock:
-            pile = self._pile
+            accounts = self._accounts = self._accounts or _Accounts()
             # In two steps, each of which another thread's append() comes before or after.
             count = len(pile)
             for inbound, at_ns, data in pile[:count]:
-                self._enter(inbound, at_ns, data)
+                accounts.enter(inbound, (at_ns - self.began_ns) // 1000, data, self._limits)
             del pile[:count]
+            return accounts
 
-    def _enter(self, inbound: bool, at_ns: int, data: bytes) -> None:
-        size = len(data)
-        way = self._received if inbound else self._sent
-        if inbound:
-            self._last = data[:_LAST_BYTES]
-        way.add(data, size, self._limits.tape_bytes)
-        chunks = self._chunks
-        if len(chunks) < self._limits.tape_chunks or way.last_chunk < 0:
-            way.last_chunk = len(chunks)
-            chunks.append(Chunk(inbound, (at_ns - self.began_ns) // 1000, size))
-        else:
-            last = chunks[way.last_chunk]
-            chunks[way.last_chunk] = last._replace(size=last.size + size)
-
-    def snapshot(self, *, digest: bool) -> tuple[Bytes, Bytes, tuple[Chunk, ...]]:
+    def snapshot(self, *, digest: bool) -> Snapshot:
         """Received, sent and the chunks, as they stand. Without `digest` no sha256 is made."""
-        self._account()
         with self._lock:
-            return (
-                self._received.to_bytes(digest=digest),
-                self._sent.to_bytes(digest=digest),
-                tuple(self._chunks),
-            )
+            short = self._of_pile(digest) if self._accounts is None else None
+        if short is not None:
+            return short
+        accounts = self._account()
+        assert accounts is not None  # since there was more on the pile than is kept
+        with self._lock:
+            return accounts.snapshot(digest)
+
+    def _of_pile(self, digest: bool) -> Snapshot | None:
+        """The same of a short request, all of which is still on the pile, at a third of the cost;
+        None when it has more than is kept."""
+        began_ns, limits = self.began_ns, self._limits
+        received: list[bytes] = []
+        sent: list[bytes] = []
+        chunks = []
+        for inbound, at_ns, data in tuple(self._pile):
+            (received if inbound else sent).append(data)
+            chunks.append(_tuple(Chunk, (inbound, (at_ns - began_ns) // 1000, len(data))))
+        came, went = b"".join(received), b"".join(sent)
+        if max(len(came), len(went)) > limits.tape_bytes or len(chunks) > limits.tape_chunks:
+            return None
+        return _whole(came, digest), _whole(went, digest), tuple(chunks)
 
     def last_bytes(self, most: int) -> bytes:
         """How the latest chunk received begins, kept or not: at most `most` bytes, or 32."""
-        self._account()
-        return self._last[:most]
+        accounts = self._account()
+        return accounts.last[:most] if accounts is not None else b""
+
+
+def _whole(data: bytes, digest: bool) -> Bytes:
+    """All of one direction."""
+    sha256 = hashlib.sha256(data).digest() if digest and data else b""
+    return _tuple(Bytes, (data, len(data), sha256))

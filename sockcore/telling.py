@@ -14,6 +14,7 @@ from sockcore.events import (
     ClosedBy,
     ConnectionClosed,
     ConnectionOpened,
+    ConnectionRefused,
     HandlerOverdue,
     Outcome,
     RequestFinished,
@@ -29,6 +30,7 @@ __all__ = [
     "opened",
     "overdue",
     "progressed",
+    "refused",
 ]
 
 
@@ -54,14 +56,18 @@ def opened(server: str, connection: Connection) -> ConnectionOpened:
     )
 
 
-def closed(server: str, connection: Connection, by: ClosedBy) -> ConnectionClosed:
+def closed(server: str, connection: Connection, by: ClosedBy, at_us: int) -> ConnectionClosed:
     return ConnectionClosed(
         server=server,
         connection_id=connection.id,
         peer=connection.peer,
-        at_us=now_us(),
+        at_us=at_us,
         closed_by=by,
     )
+
+
+def refused(server: str, connection: Connection, at_us: int, reason: str) -> ConnectionRefused:
+    return ConnectionRefused(server=server, peer=connection.peer, at_us=at_us, reason=reason)
 
 
 def progressed(server: str, run_id: str, request: Request, now_ns: int) -> RequestProgressed:
@@ -82,7 +88,12 @@ def progressed(server: str, run_id: str, request: Request, now_ns: int) -> Reque
 
 
 def finished(
-    server: str, run_id: str, request: Request, outcome: Outcome, closed_by: ClosedBy
+    server: str,
+    run_id: str,
+    request: Request,
+    outcome: Outcome,
+    closed_by: ClosedBy,
+    at_ns: int,
 ) -> RequestFinished:
     received, sent, chunks = request.tape.snapshot(digest=True)
     return RequestFinished(
@@ -92,7 +103,7 @@ def finished(
         connection_id=request.connection.id,
         peer=request.connection.peer,
         started_us=request.started_us,
-        duration_us=(time.monotonic_ns() - request.tape.began_ns) // 1000,
+        duration_us=(at_ns - request.tape.began_ns) // 1000,
         received=received,
         sent=sent,
         chunks=chunks,
@@ -103,13 +114,15 @@ def finished(
     )
 
 
-def overdue(server: str, run_id: str, request: Request, busy_s: float) -> HandlerOverdue:
+def overdue(
+    server: str, run_id: str, request: Request, busy_s: float, at_us: int
+) -> HandlerOverdue:
     return HandlerOverdue(
         server=server,
         run_id=run_id,
         request_id=request.id,
         connection_id=request.connection.id,
         peer=request.connection.peer,
-        at_us=now_us(),
+        at_us=at_us,
         busy_s=busy_s,
     )

@@ -33,10 +33,11 @@ class _Ticker:
             self._observers.add(observer)
 
     def remove(self, observer: Observer) -> None:
-        """The thread ends with the last one."""
+        """All that happened to it is told by then. The thread ends with the last one."""
         with self._changed:
             self._observers.discard(observer)
             self._changed.notify_all()
+        observer.tick_no_more()
 
     def _run(self) -> None:
         while True:

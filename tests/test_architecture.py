@@ -17,9 +17,9 @@ MAX_FUNCTION_LINES = 30
 
 #: sockcore, bottom first: each may import those before it.
 SOCKCORE_ORDER = (
-    *("errors", "events", "state", "limits", "totals", "peers", "kernel", "failures"),
+    *("errors", "values", "events", "state", "limits", "totals", "peers", "kernel", "failures"),
     *("tape", "noting", "tls", "observe_tls", "observe"),
-    *("connections", "table", "telling", "observer", "unix_path"),
+    *("connections", "table", "telling", "teller", "observer", "unix_path"),
     *("stream_observer", "datagram_observer", "wire", "ticker", "loop"),
     *("decoding", "framing", "handlers", "messages", "conversation"),
     *("base", "tcp", "udp", "threads", "parking", "workers", "pool", "event"),

@@ -117,6 +117,7 @@ def test_threads_that_receive_at_once_meet_a_peer_once(limits: Limits) -> None:
         thread.start()
     for thread in threads:
         join(thread)
+    observer.tick()
     opened = [event.peer for event in heard.of(ConnectionOpened)]
     assert observer.totals().requests_total == 8 * 200
     if limits.max_connections is None:

@@ -95,7 +95,7 @@ def test_the_quietest_peer_goes_for_a_new_one(socket_dir: Path) -> None:
         for client in (first, second, first, third):
             assert told(client, b"x") == b"x"
         assert ids(w.server) == [1, 3]
-        (closed,) = w.heard.of(ConnectionClosed)
+        (closed,) = w.heard.wait_for(ConnectionClosed)
         assert (closed.connection_id, closed.closed_by) == (2, "idle")
         assert told(second, b"back") == b"back"
         assert ids(w.server) == [3, 4]

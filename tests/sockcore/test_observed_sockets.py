@@ -22,7 +22,7 @@ from tests.sockcore.wires import exactly, tcp_pair, wire
 LOOPBACK = ("127.0.0.1", 0)
 
 
-def unheard() -> None:
+def unheard(_record: object) -> None:
     """Of an end that no test asks about."""
 
 

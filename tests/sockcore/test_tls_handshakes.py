@@ -183,6 +183,8 @@ def test_client_that_is_gone_before_accept(observed: bool, certificates: Certifi
         before = open_sockets()
         server.handle_request()
         assert open_sockets() == before
+        if server._observer is not None:
+            server._observer.tick()
     assert answered == []
     assert [event.outcome for event in heard] == ["handshake"] * observed
 

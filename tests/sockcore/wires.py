@@ -38,7 +38,7 @@ class Wire:
         far.settimeout(DEADLINE_S)
         self.ours: ObservedSocket = adopt(near, self.tape, self.record, self._ended)
 
-    def _ended(self) -> None:
+    def _ended(self, _record: object) -> None:
         self.ends += 1
 
     @property
