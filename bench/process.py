@@ -83,7 +83,7 @@ class ServerProcess:
         """The process and its descendants."""
         pids = [self.pid]
         for pid in pids:
-            with contextlib.suppress(FileNotFoundError):  # ended meanwhile
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
                 for task in os.listdir(f"/proc/{pid}/task"):
                     children = Path(f"/proc/{pid}/task/{task}/children").read_text()
                     pids.extend(map(int, children.split()))
