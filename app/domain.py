@@ -174,6 +174,9 @@ class RequestSummary:
     closed_by: str | None
     error: str | None  # last line of the traceback; the whole of it on RequestDetail
     preview: bytes  # first bytes received, at most 64
+    transport: str = ""  # of its server; "" in a log from before it was kept
+    address: str = ""  # where its server listened, written as a peer is
+    truncated: bool = False  # a datagram that lost its end: it was longer than the server takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

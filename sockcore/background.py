@@ -8,27 +8,25 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any, Self
 
 from sockcore.base import BaseServer
 from sockcore.connections import ConnectionInfo
-from sockcore.datagram_observer import DatagramObserver
 from sockcore.errors import StateError
 from sockcore.events import Event, EventSink, ServerStarted, ServerStopped
 from sockcore.limits import Limits
 from sockcore.loop import LoopLife
 from sockcore.observer import Observer
 from sockcore.state import ServerState, check_move
-from sockcore.stream_observer import StreamObserver
 from sockcore.tcp import TCPServer
 from sockcore.telling import now_us
 from sockcore.ticker import ticker
 from sockcore.totals import Totals
 from sockcore.udp import UDPServer
+from sockcore.watching import watch
 
-__all__ = ["BackgroundServer", "watch"]
+__all__ = ["BackgroundServer"]
 
 log = logging.getLogger("sockcore")
 
@@ -37,18 +35,6 @@ _DRAIN_SHARE = 0.7
 
 #: Seconds a loop that is not inside a handler may need to leave after being woken.
 _LOOP_LEAVES_S = 0.1
-
-
-def watch(server: TCPServer, name: str, sink: EventSink, limits: Limits) -> Observer:
-    """Give a server that does not serve yet an observer for one run, and its limits."""
-    run_id = uuid.uuid4().hex
-    server._obey(limits)
-    if isinstance(server, UDPServer):
-        datagrams = server._observer = DatagramObserver(name, run_id, sink, limits)
-        server.socket = datagrams.watch(server.socket)
-        return datagrams
-    streams = server._observer = StreamObserver(name, run_id, sink, limits)
-    return streams
 
 
 def _unheard(_event: Event) -> None:

@@ -158,6 +158,8 @@ class RequestProgressed:
     sent: Bytes
     chunks: tuple[Chunk, ...]
     truncated: bool = False  # a datagram that was longer than max_packet_size
+    transport: str = ""  # of its server: tcp, udp, unix or unix-datagram
+    address: str = ""  # where that listens, written as a peer is
 
 
 @cheap
@@ -200,6 +202,8 @@ class RequestFinished:
     closed_by: ClosedBy
     error: str | None = None
     truncated: bool = False  # a datagram that was longer than max_packet_size
+    transport: str = ""  # of its server: tcp, udp, unix or unix-datagram
+    address: str = ""  # where that listens, written as a peer is
 
 
 Event = (

@@ -79,6 +79,8 @@ def _finished(progress: RequestProgressed, why: str) -> RequestFinished:
         closed_by="handler",
         error=why,
         truncated=progress.truncated,
+        transport=progress.transport,
+        address=progress.address,
     )
 
 

@@ -14,12 +14,12 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from sockcore.background import watch
 from sockcore.limits import Limits
 from sockcore.outbox import Outbox, Standing
 from sockcore.tcp import TCPServer
 from sockcore.telling import now_us
 from sockcore.udp import UDPServer
+from sockcore.watching import watch
 from sockcore.wire import Channel, packed
 
 if TYPE_CHECKING:

@@ -45,6 +45,7 @@ class Observer:
         self.server = server
         self.run_id = run_id
         self.limits = limits  # may be replaced while serving
+        self.listener: telling.Listener = ("", "")
         self.table = ConnectionTable()
         self._teller = Teller(server, sink)
         self._tracebacks = Tracebacks()
@@ -147,7 +148,8 @@ class Observer:
         self, request: Request, outcome: Outcome, closed_by: ClosedBy, at_ns: int
     ) -> RequestFinished:
         """Made when it is told: its bytes are counted by its tape until then."""
-        ending = telling.finished(self.server, self.run_id, request, outcome, closed_by, at_ns)
+        facts = (self.server, self.run_id, self.listener, request)
+        ending = telling.finished(*facts, outcome, closed_by, at_ns)
         with self._lock:
             self._untold.discard(request)
             if request.connection.stream:
@@ -252,7 +254,7 @@ class Observer:
             if request.finished:
                 return
             request.told_last_ns, request.told_ns = tape.last_ns, now_ns
-            facts = (self.server, self.run_id, request, now_ns)
+            facts = (self.server, self.run_id, self.listener, request, now_ns)
             self._teller.note((telling.progressed, facts))
 
     # -- stopping -------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from sockcore.events import (
 )
 
 __all__ = [
+    "Listener",
     "accept_paused",
     "accept_resumed",
     "closed",
@@ -32,6 +33,10 @@ __all__ = [
     "progressed",
     "refused",
 ]
+
+
+#: The transport of a server, and where it listens.
+Listener = tuple[str, str]
 
 
 def now_us() -> int:
@@ -70,7 +75,9 @@ def refused(server: str, connection: Connection, at_us: int, reason: str) -> Con
     return ConnectionRefused(server=server, peer=connection.peer, at_us=at_us, reason=reason)
 
 
-def progressed(server: str, run_id: str, request: Request, now_ns: int) -> RequestProgressed:
+def progressed(
+    server: str, run_id: str, listener: Listener, request: Request, now_ns: int
+) -> RequestProgressed:
     received, sent, chunks = request.tape.snapshot(digest=False)
     return RequestProgressed(
         server=server,
@@ -84,12 +91,15 @@ def progressed(server: str, run_id: str, request: Request, now_ns: int) -> Reque
         sent=sent,
         chunks=chunks,
         truncated=request.truncated,
+        transport=listener[0],
+        address=listener[1],
     )
 
 
 def finished(
     server: str,
     run_id: str,
+    listener: Listener,
     request: Request,
     outcome: Outcome,
     closed_by: ClosedBy,
@@ -111,6 +121,8 @@ def finished(
         closed_by=closed_by,
         error=request.error if outcome in ("error", "handshake") else None,
         truncated=request.truncated,
+        transport=listener[0],
+        address=listener[1],
     )
 
 

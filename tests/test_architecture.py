@@ -22,7 +22,7 @@ SOCKCORE_ORDER = (
     *("connections", "table", "telling", "teller", "observer", "unix_path"),
     *("stream_observer", "datagram_observer", "wire", "ticker", "loop"),
     *("decoding", "framing", "handlers", "messages", "conversation"),
-    *("base", "tcp", "udp", "threads", "parking", "workers", "pool", "event"),
+    *("base", "tcp", "udp", "watching", "threads", "parking", "workers", "pool", "event"),
     *("children", "relay", "forks", "servers"),
 )
 #: Beside the order: a background server needs any but the mixins.

@@ -13,7 +13,9 @@ from app.domain import LogStats, Payload, RequestDetail, RequestSummary
 
 
 class RequestShape(Shape):
-    """`preview` is the first bytes received, at most 64, as text; GET requests/{id} has all."""
+    """`preview` is the first bytes received, at most 64, as text; GET requests/{id} has all.
+    `transport` and `address` are of the server that answered; `truncated`: a datagram that was
+    longer than the server takes."""
 
     id: str
     server: str
@@ -27,6 +29,9 @@ class RequestShape(Shape):
     closed_by: str | None
     error: str | None
     preview: str
+    transport: str
+    address: str
+    truncated: bool
 
 
 class PayloadShape(Shape):
@@ -104,4 +109,5 @@ def _request_fields(row: RequestSummary) -> dict[str, Any]:
         "preview": row.preview.decode("utf-8", "replace"),
         **same(row, "id", "server", "peer", "connection_id", "duration_us", "bytes_in"),
         **same(row, "bytes_out", "outcome", "closed_by", "error"),
+        **same(row, "transport", "address", "truncated"),
     }

@@ -22,7 +22,7 @@ from app.domain import Page, RequestDetail, RequestSummary
 from app.errors import FieldError, Invalid, Unavailable
 from app.store import day_reader, day_schema
 from app.store.day_schema import Values
-from app.store.day_writer import DayWriter
+from app.store.day_writer import DayWriter, upgrade
 from app.store.node import node_id
 from app.store.requests import RequestEvent, RequestKey, key_of
 from sockcore.events import RequestFinished, RequestProgressed
@@ -45,7 +45,7 @@ class DayFiles:
     """The `RequestStore` in `<data_dir>/requests/YYYYMMDD.sqlite3`; an id is `YYYYMMDD-<seq>`."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Find what is there; nothing but the node's id is written yet.
+        """Find what is there, and bring files of older versions to this one's.
 
         Raises: Unavailable, `request_log_*` or `node_id_malformed`, naming the file; OSError.
         """
@@ -55,7 +55,7 @@ class DayFiles:
         self._writers: dict[str, DayWriter] = {}
         self._open: dict[RequestKey, tuple[str, int]] = {}  # day and seq of the rows still open
         self._landed: dict[RequestKey, tuple[RequestEvent, _Row]] = {}  # of a batch that failed
-        self._next_seq = 1 + max(map(self._last_seq, self._days()), default=0)
+        self._next_seq = 1 + max(map(self._found, self._days()), default=0)
 
     def append(self, batch: Sequence[RequestEvent]) -> list[RequestSummary]:
         """One transaction for each day that `batch` touches; see `RequestStore`."""
@@ -187,8 +187,10 @@ class DayFiles:
         found = (path.stem for path in self._directory.glob("*.sqlite3"))
         return sorted((day for day in found if _DAY.fullmatch(day)), reverse=True)
 
-    def _last_seq(self, day: str) -> int:
+    def _found(self, day: str) -> int:
+        """Returns: the last seq of a file that is there at the start."""
         try:
+            upgrade(self._path(day))
             return day_reader.last_seq(self._path(day))
         except sqlite3.Error as error:
             raise Unavailable(

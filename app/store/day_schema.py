@@ -16,7 +16,7 @@ from sockcore.events import RequestFinished
 Values = tuple[object, ...]
 
 #: `PRAGMA user_version` of a file with this schema. 0 is a file whose schema is not made yet.
-VERSION: Final = 1
+VERSION: Final = 2
 
 #: Bytes received that a summary shows.
 PREVIEW_BYTES: Final = 64
@@ -42,6 +42,9 @@ CREATE TABLE requests (
     out_total     INTEGER NOT NULL,
     out_sha256    BLOB NOT NULL,
     error         TEXT,
+    transport     TEXT NOT NULL DEFAULT '',
+    address       TEXT NOT NULL DEFAULT '',
+    truncated     INTEGER NOT NULL DEFAULT 0,
     in_prefix     BLOB NOT NULL,
     chunks        BLOB NOT NULL,
     out_prefix    BLOB NOT NULL
@@ -61,11 +64,21 @@ def schema(node_id: str, stream_id: str) -> tuple[str, ...]:
     return (table, _BY_SERVER, _OPEN, f"PRAGMA user_version = {VERSION}")
 
 
+#: What brings a file of an older version to the next one. Adding a column rewrites no row.
+UPGRADES: Final[dict[int, tuple[str, ...]]] = {
+    1: (
+        "ALTER TABLE requests ADD COLUMN transport TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE requests ADD COLUMN address TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE requests ADD COLUMN truncated INTEGER NOT NULL DEFAULT 0",
+    ),
+}
+
 INSERT: Final = """
 INSERT INTO requests (
-    server, run_id, request_id, connection_id, peer, started_us, duration_us, outcome, closed_by,
-    in_total, in_sha256, out_total, out_sha256, error, in_prefix, chunks, out_prefix, seq
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    server, run_id, request_id, connection_id, peer, started_us, transport, address, truncated,
+    duration_us, outcome, closed_by, in_total, in_sha256, out_total, out_sha256, error,
+    in_prefix, chunks, out_prefix, seq
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 UPDATE: Final = """
@@ -88,7 +101,7 @@ MARK_LOST: Final = "UPDATE requests SET outcome = 'lost' WHERE outcome = 'open'"
 
 _FACTS: Final = (
     "seq, server, peer, connection_id, started_us, duration_us, in_total, out_total, outcome, "
-    "closed_by, error"
+    "closed_by, error, transport, address, truncated"
 )
 PAGE: Final = f"""
 SELECT {_FACTS}, substr(in_prefix, 1, {PREVIEW_BYTES})
@@ -117,6 +130,9 @@ def insert_values(event: RequestEvent, seq: int) -> Values:
         event.connection_id,
         storable(event.peer),
         event.started_us,
+        event.transport,
+        storable(event.address),
+        event.truncated,
         *_facts(event),
         *_payload(event),
         seq,
@@ -183,6 +199,9 @@ def summary_of_event(event: RequestEvent, day: str, seq: int) -> RequestSummary:
         closed_by=closed_by,
         error=_last_line(error),
         preview=received.prefix[:PREVIEW_BYTES],
+        transport=event.transport,
+        address=storable(event.address),
+        truncated=event.truncated,
     )
 
 
@@ -201,13 +220,16 @@ def summary_of_row(day: str, row: tuple[Any, ...]) -> RequestSummary:
         closed_by=row[9],
         error=_last_line(row[10]),
         # SQLite's substr() of an empty blob is NULL.
-        preview=row[11][:PREVIEW_BYTES] if row[11] else b"",
+        preview=row[14][:PREVIEW_BYTES] if row[14] else b"",
+        transport=row[11],
+        address=row[12],
+        truncated=bool(row[13]),
     )
 
 
 def detail_of_row(day: str, row: tuple[Any, ...]) -> RequestDetail:
     """The detail of a row of DETAIL."""
-    in_prefix, in_sha256, out_prefix, out_sha256, chunks = row[11:]
+    in_prefix, in_sha256, out_prefix, out_sha256, chunks = row[14:]
     summary = summary_of_row(day, row)
     return RequestDetail(
         summary=summary,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,22 @@ BUSY_TIMEOUT_S: Final = 2.0
 
 #: Bytes the write-ahead log keeps on disk after a checkpoint, so that a burst gives them back.
 KEPT_WAL_BYTES: Final = 16 * 1024 * 1024
+
+
+def upgrade(path: Path) -> None:
+    """Bring the file of an older version to this one's; killed amid it, it is as it was.
+
+    Raises: sqlite3.Error.
+    """
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    with closing(connection):
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        while version in day_schema.UPGRADES:
+            with transaction(connection):
+                for statement in day_schema.UPGRADES[version]:
+                    connection.execute(statement)
+                version += 1
+                connection.execute(f"PRAGMA user_version = {version}")
 
 
 class DayWriter:
@@ -74,14 +90,19 @@ class DayWriter:
         """Close after a failure: whatever is not committed is undone."""
         self._connection.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            # SQLite has already rolled back where it could not go on at all (a full disk).
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._connection)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it is committed, or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has already rolled back where it could not go on at all (a full disk).
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -68,6 +68,9 @@ REQUEST = {
     "closed_by": str,
     "error": type(None),
     "preview": str,
+    "transport": str,
+    "address": str,
+    "truncated": bool,
 }
 PAYLOAD = {"base64": str, "text": str, "bytes": int, "truncated": bool, "sha256": str}
 DETAIL = REQUEST | {"traceback": type(None), "received": dict, "sent": dict, "tape": list}

@@ -98,6 +98,21 @@ def test_a_file_of_another_version_is_refused_with_the_way_out(tmp_path: Path) -
     assert refused.value.code == "request_log_unknown_version"
 
 
+def test_a_file_of_version_1_is_brought_to_this_one(tmp_path: Path) -> None:
+    (tmp_path / "requests").mkdir()
+    path = tmp_path / "requests" / "20260314.sqlite3"
+    script = Path(__file__).with_name("day_file_v1.sql").read_text(encoding="utf-8")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+    with closing(DayFiles(tmp_path)) as store:
+        (old,) = newest(store)
+        assert (old.id, old.preview, old.transport, old.address) == ("20260314-7", b"hi", "", "")
+        (new,) = store.append([finished(2, transport="udp", address="[::1]:9", truncated=True)])
+        assert new.id == "20260314-8"
+        assert newest(store) == [new, old]
+        assert (new.transport, new.address, new.truncated) == ("udp", "[::1]:9", True)
+
+
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "requests").mkdir()
     (tmp_path / "requests" / "20260314.sqlite3").write_bytes(b"no database at all " * 100)
