@@ -21,7 +21,6 @@ from sockcore import (
     ServerStopped,
     Totals,
 )
-from sockcore.peers import peer_label
 from tests.sockcore.serving import wait_until
 from tests.sockcore.watching import (
     DATAGRAMS,
@@ -239,16 +238,6 @@ def test_runs_are_told_apart(socket_dir: Path) -> None:
     assert first.run_id != second.run_id
     assert first.request_id == second.request_id == 1
     assert server.totals().requests_total == 1  # of the last run
-
-
-@each_kind
-def test_requests_say_where_their_server_listens(kind: str, socket_dir: Path) -> None:
-    with watched(factory(kind, Echo, socket_dir)) as w:
-        question(w.server, kind, socket_dir, b"x")
-        (done,) = w.heard.wait_for(RequestFinished)
-        assert done.transport == kind.rpartition("-")[0]
-        assert done.address == peer_label(w.server.address)
-        assert done.address
 
 
 @each_kind
