@@ -192,10 +192,35 @@ class RequestDetail:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items, newest first, and the cursor of the next page."""
+    """Some items, newest first; the cursors of the pages before and after it, None at an end.
+
+    `partial`: the time for it was over. What it has is right; `next` (or `newer`, where newer ones
+    were asked for) goes on from where it stopped.
+    """
 
     items: tuple[T, ...]
     next: str | None
+    newer: str | None = None
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many there are: `rows`, or more than that if it is not `exact`."""
+
+    rows: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """What the log holds: every request up to `durable_seq` is on the disk."""
+
+    durable_seq: int
+    oldest_us: int | None  # when its first request started; None when there is none
+    newest_us: int | None
+    bytes: int  # on the disk, indexes included
+    index_lag_rows: int  # rows that the index of texts does not cover yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from app.domain import LogStats, Page, RequestDetail, RequestSummary
+from app.domain import Count, LogStats, Page, RequestDetail, RequestSummary
 from app.errors import FieldError, Invalid, NotFound
-from app.store.requests import RequestStore
+from app.search.terms import Filter
+from app.store.requests import EVERYTHING, RequestStore
 
 #: Rows of one page: what a browser shows without effort.
-MOST_ROWS = 500
+MOST_ROWS: Final = 500
+
+#: Rows are counted no further than this, and said to be more.
+MOST_COUNTED: Final = 10_000
 
 
 class RequestLog:
@@ -20,17 +25,30 @@ class RequestLog:
         self._stats = stats
 
     def page(
-        self, *, server: str | None = None, limit: int = 50, before: str | None = None
+        self,
+        filter_: Filter = EVERYTHING,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
     ) -> Page[RequestSummary]:
-        """The newest requests older than the cursor `before`, at most `limit`.
+        """At most `limit` requests that the filter lets through, newest first: the newest, those
+        older than the cursor `before`, or those newer than `after`.
 
-        Raises: Invalid for a limit or a cursor that is none.
+        Raises: Invalid for a limit or a cursor that is none, or for two cursors.
         """
         if not 1 <= limit <= MOST_ROWS:
             raise Invalid(
                 FieldError("limit_range", f"limit must be from 1 to {MOST_ROWS}.", "limit")
             )
-        return self._store.page(server=server, limit=limit, before=before)
+        if before is not None and after is not None:
+            detail = "A page is before a cursor or after one: leave out `before` or `after`."
+            raise Invalid(FieldError("two_cursors", detail, "after"))
+        return self._store.query(filter_, limit=limit, before=before, after=after)
+
+    def count(self, filter_: Filter = EVERYTHING) -> Count:
+        """How many requests the filter lets through, to `MOST_COUNTED`."""
+        return self._store.count(filter_, most=MOST_COUNTED)
 
     def get(self, request_id: str) -> RequestDetail:
         """One request with its payloads and its tape. Raises: NotFound."""

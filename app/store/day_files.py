@@ -10,6 +10,7 @@ import logging
 import re
 import sqlite3
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,13 +19,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from app.domain import Page, RequestDetail, RequestSummary
-from app.errors import FieldError, Invalid, Unavailable
-from app.store import day_reader, day_schema
+from app.domain import Count, Page, RequestDetail, RequestSummary, StoreStats
+from app.errors import Unavailable
+from app.search.terms import Filter
+from app.store import day_reader, day_schema, day_walk
+from app.store.day_places import END, known_place, place_of
 from app.store.day_schema import Values
+from app.store.day_search import condition
 from app.store.day_writer import DayWriter, upgrade
+from app.store.log_index import LogIndex
 from app.store.node import node_id
-from app.store.requests import RequestEvent, RequestKey, key_of
+from app.store.requests import EVERYTHING, RequestEvent, RequestKey, key_of
 from sockcore.events import RequestFinished, RequestProgressed
 
 log = logging.getLogger("app.store")
@@ -35,7 +40,6 @@ CLOSE_WAIT_S: Final = 1.0
 DAY_US: Final = 86_400_000_000
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _DAY: Final = re.compile(r"[0-9]{8}")
-_ID: Final = re.compile(r"([0-9]{8})-([1-9][0-9]{0,18})")
 
 _Keyed = tuple[RequestKey, RequestEvent]
 _Row = tuple[int, RequestSummary]
@@ -50,6 +54,7 @@ class DayFiles:
         Raises: Unavailable, `request_log_*` or `node_id_malformed`, naming the file; OSError.
         """
         self._directory = data_dir / "requests"
+        self._index = LogIndex(self._files)
         self._node_id = node_id(data_dir)
         self._writing = threading.Lock()  # guards everything below; readers use none of it
         self._writers: dict[str, DayWriter] = {}
@@ -85,33 +90,58 @@ class DayFiles:
             self._close_idle_writers()
         return lost
 
-    def page(
-        self, *, server: str | None = None, limit: int, before: str | None = None
+    def query(
+        self,
+        filter_: Filter = EVERYTHING,
+        *,
+        limit: int,
+        before: str | None = None,
+        after: str | None = None,
+        time_limit_s: float = 1.0,
+        now_us: int | None = None,
     ) -> Page[RequestSummary]:
         """See `RequestStore`. Thread: any."""
-        last_day, below = "99999999", day_reader.NEWEST
-        if before is not None:
-            place = _place(before)
-            if place is None:
-                detail = f"{before!r} is no place in the log. Take the `next` of a page."
-                raise Invalid(FieldError("bad_cursor", detail, "before"))
-            last_day, below = place
-        rows: list[RequestSummary] = []
-        for day in self._days():
-            if day > last_day:
-                continue
-            top = below if day == last_day else day_reader.NEWEST
-            rows += day_reader.summaries(self._path(day), server, top, limit + 1 - len(rows))
-            if len(rows) > limit:
-                return Page(tuple(rows[:limit]), rows[limit - 1].id)
-        return Page(tuple(rows), None)
+        wanted = condition(filter_, _now_us() if now_us is None else now_us)
+        files = self._files()
+        if after is not None:
+            place = place_of(after, "after")
+            return day_walk.newer_page(
+                day_walk.newer(files, wanted, place, limit + 1, time_limit_s), limit
+            )
+        place = END if before is None else place_of(before, "before")
+        found = day_walk.older(files, wanted, place, limit + 1, time_limit_s)
+        return day_walk.older_page(found, limit)
+
+    def count(
+        self, filter_: Filter, *, most: int, time_limit_s: float = 0.5, now_us: int | None = None
+    ) -> Count:
+        """See `RequestStore`. Thread: any."""
+        wanted = condition(filter_, _now_us() if now_us is None else now_us)
+        found = day_walk.count(self._files(), wanted, most + 1, time_limit_s)
+        return Count(min(found.count, most), found.count <= most and found.stopped is None)
 
     def get(self, request_id: str) -> RequestDetail | None:
         """See `RequestStore`. Thread: any."""
-        place = _place(request_id)
-        if place is None or not self._path(place[0]).exists():
+        place = known_place(request_id)
+        if place is None or not self._path(place.day).exists():
             return None
-        return day_reader.detail(self._path(place[0]), place[1])
+        return day_reader.detail(self._path(place.day), place.seq)
+
+    def stats(self) -> StoreStats:
+        """See `RequestStore`. Thread: any."""
+        files = self._files()
+        bounds = [found for path in files[:1] + files[-1:] if (found := day_reader.bounds(path))]
+        return StoreStats(
+            durable_seq=self._next_seq - 1,
+            oldest_us=min((first for first, _ in bounds), default=None),
+            newest_us=max((last for _, last in bounds), default=None),
+            bytes=sum(map(_size, self._directory.glob("*"))),
+            index_lag_rows=self._index.lag_rows(),
+        )
+
+    def build_index(self) -> int:
+        """See `RequestStore`."""
+        return self._index.build()
 
     def close(self) -> None:
         """Checkpoint and close every file; see `RequestStore`.
@@ -123,6 +153,7 @@ class DayFiles:
             log.error("a write to %s does not end; its files are left open", self._directory)
             return
         try:
+            self._index.close()
             with ExitStack() as closing:
                 while self._writers:
                     closing.callback(self._writers.popitem()[1].close)
@@ -187,6 +218,9 @@ class DayFiles:
         found = (path.stem for path in self._directory.glob("*.sqlite3"))
         return sorted((day for day in found if _DAY.fullmatch(day)), reverse=True)
 
+    def _files(self) -> list[Path]:
+        return [self._path(day) for day in self._days()]
+
     def _found(self, day: str) -> int:
         """Returns: the last seq of a file that is there at the start."""
         try:
@@ -224,9 +258,12 @@ def _day_name(days: int) -> str:
     return date.fromordinal(_EPOCH + days).strftime("%Y%m%d")
 
 
-def _place(request_id: str) -> tuple[str, int] | None:
-    """The day and seq of an id, None if it is none."""
-    match = _ID.fullmatch(request_id)
-    if match is None or int(match[2]) > day_reader.NEWEST:
-        return None
-    return match[1], int(match[2])
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # a log of SQLite's that went meanwhile
+        return 0

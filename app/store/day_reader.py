@@ -8,15 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from app.domain import RequestDetail, RequestSummary
+from app.domain import RequestDetail
 from app.errors import Unavailable
 from app.store import day_schema
 
 #: Seconds to wait while another connection recovers the write-ahead log of a killed process.
 BUSY_TIMEOUT_S: Final = 5.0
-
-#: Above every seq: "from the newest on".
-NEWEST: Final = 2**63 - 1
 
 
 @contextmanager
@@ -71,16 +68,14 @@ def has_open_rows(path: Path) -> bool:
         return bool(connection.execute(query).fetchone()[0])
 
 
-def summaries(path: Path, server: str | None, below: int, limit: int) -> list[RequestSummary]:
-    """At most `limit` rows with a seq below `below`, newest first, of all servers or of one."""
+def bounds(path: Path) -> tuple[int, int] | None:
+    """When the first and the last request of the file started; None when it has none."""
     with reading(path) as connection:
         if connection is None:
-            return []
-        if server is None:
-            rows = connection.execute(day_schema.PAGE, (below, limit))
-        else:
-            rows = connection.execute(day_schema.PAGE_OF_SERVER, (server, below, limit))
-        return [day_schema.summary_of_row(path.stem, row) for row in rows]
+            return None
+        query = "SELECT started_us FROM requests WHERE seq = (SELECT {}(seq) FROM requests)"
+        first, last = (connection.execute(query.format(end)).fetchone() for end in ("min", "max"))
+        return None if first is None else (first[0], last[0])
 
 
 def detail(path: Path, seq: int) -> RequestDetail | None:

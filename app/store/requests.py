@@ -7,13 +7,17 @@ log, and the `node_id` and `stream_id` that make `seq` unique among many machine
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
-from app.domain import Page, RequestDetail, RequestSummary
+from app.domain import Count, Page, RequestDetail, RequestSummary, StoreStats
+from app.search.terms import Filter
 from sockcore.events import RequestFinished, RequestProgressed
 
 RequestEvent = RequestProgressed | RequestFinished
 RequestKey = tuple[str, str, int]
+
+#: Lets every request through.
+EVERYTHING: Final = Filter()
 
 
 def key_of(event: RequestEvent) -> RequestKey:
@@ -44,17 +48,43 @@ class RequestStore(Protocol):
         """
         ...
 
-    def page(
-        self, *, server: str | None = None, limit: int, before: str | None = None
+    def query(
+        self,
+        filter_: Filter = EVERYTHING,
+        *,
+        limit: int,
+        before: str | None = None,
+        after: str | None = None,
+        time_limit_s: float = 1.0,
+        now_us: int | None = None,
     ) -> Page[RequestSummary]:
-        """At most `limit` rows (at least 1), newest first, older than the cursor `before`.
+        """At most `limit` rows (at least 1) that the filter lets through, newest first.
 
-        Raises: Invalid `bad_cursor` if `before` is not an id of the log.
+        The newest, those just older than the cursor `before`, or those just newer than `after`: at
+        most one of the two. `now_us`: what relative times count back from; None: now.
+        Raises: Invalid `bad_cursor` if a cursor is no place in the log.
         """
+        ...
+
+    def count(
+        self, filter_: Filter, *, most: int, time_limit_s: float = 0.5, now_us: int | None = None
+    ) -> Count:
+        """How many rows the filter lets through, counted to `most` and no longer than that."""
         ...
 
     def get(self, request_id: str) -> RequestDetail | None:
         """The request with that id, None if there is none (or it is no id at all)."""
+        ...
+
+    def stats(self) -> StoreStats:
+        """What the log holds. Thread: any."""
+        ...
+
+    def build_index(self) -> int:
+        """A bit more of what searches are made quick by. Returns: rows done; 0: all is.
+
+        Thread: one, beside the one that writes.
+        """
         ...
 
     def close(self) -> None:

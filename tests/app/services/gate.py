@@ -64,7 +64,7 @@ class Gate(DayFiles):
 
     def outcomes(self) -> dict[int, str]:
         """The outcome of each stored request, by its connection id; each is there once."""
-        rows = self.page(limit=100_000).items
+        rows = self.query(limit=100_000).items
         found = {row.connection_id: row.outcome for row in rows}
         assert len(found) == len(rows)
         return found

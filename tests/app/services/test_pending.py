@@ -123,7 +123,7 @@ def test_an_open_row_is_completed_even_when_there_is_no_room(store: Gate) -> Non
     store.open.set()
     assert recorder.flush(PATIENCE_S)
     assert counts(recorder.stats()) == (3, 2, 1, 0)
-    rows = {row.connection_id: row for row in store.page(limit=9).items}
+    rows = {row.connection_id: row for row in store.query(limit=9).items}
     assert (rows[1].outcome, rows[1].bytes_in, rows[1].error) == ("error", 12, "ValueError: no")
     found = store.get(rows[1].id)
     assert found is not None
@@ -140,7 +140,7 @@ def test_a_queued_report_is_completed_even_when_the_end_is_too_large(store: Gate
     assert counts(recorder.stats()) == (2, 0, 0, 2)
     store.open.set()
     assert recorder.flush(PATIENCE_S)
-    (row,) = (row for row in store.page(limit=9).items if row.connection_id == 1)
+    (row,) = (row for row in store.query(limit=9).items if row.connection_id == 1)
     found = store.get(row.id)
     assert found is not None
     assert (row.outcome, row.bytes_in, found.received.prefix) == ("ok", 9_005, b"hello")

@@ -80,7 +80,7 @@ def test_rows_are_published_when_a_reader_can_see_them(store: Gate) -> None:
     seen: list[bool] = []
 
     def look(rows: Sequence[RequestSummary]) -> None:
-        seen.extend(store.page(limit=1, before=None).items[0] == row for row in rows[-1:])
+        seen.extend(store.query(limit=1, before=None).items[0] == row for row in rows[-1:])
         with ThreadPoolExecutor(1) as other:  # not inside a lock of the writer's either
             seen.append(other.submit(store.get, rows[0].id).result(PATIENCE_S) is not None)
 
@@ -206,7 +206,7 @@ def test_a_recorder_that_waits_uses_no_processor(
     def wake_ups_during_other_work() -> int:
         before = switches(status.read_text())
         for _ in range(300):
-            store.page(limit=1)
+            store.query(limit=1)
         return switches(status.read_text()) - before
 
     for n in range(queued):

@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Iterator[DayFiles]:
 
 
 def newest(store: RequestStore) -> list[RequestSummary]:
-    return list(store.page(limit=1_000).items)
+    return list(store.query(limit=1_000).items)
 
 
 def detail(store: RequestStore, request_id: str) -> RequestDetail:

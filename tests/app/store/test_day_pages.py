@@ -13,8 +13,10 @@ import pytest
 
 from app.domain import RequestSummary
 from app.errors import Invalid
+from app.search.terms import Filter, Is
 from app.store import day_reader, day_schema
 from app.store.day_files import DayFiles
+from app.store.day_search import condition
 from tests.app.store.samples import DAY_US, NOON_US, finished, progressed
 
 
@@ -24,11 +26,15 @@ def store(tmp_path: Path) -> Iterator[DayFiles]:
         yield opened
 
 
+def of(server: str | None) -> Filter:
+    return Filter((Is("server", server),)) if server else Filter()
+
+
 def walk(store: DayFiles, limit: int, server: str | None = None) -> Iterator[RequestSummary]:
     """Every row, page by page."""
     before: str | None = None
     while True:
-        page = store.page(server=server, limit=limit, before=before)
+        page = store.query(of(server), limit=limit, before=before)
         assert len(page.items) <= limit
         yield from page.items
         if page.next is None:
@@ -68,29 +74,29 @@ def test_pages_of_one_server_hold_only_its_rows(
 def test_a_last_page_that_is_full_has_no_next(
     store: DayFiles, three_days: list[RequestSummary]
 ) -> None:
-    assert store.page(limit=30, before=None).next is None
-    assert store.page(limit=29, before=None).next == three_days[28].id
-    assert store.page(limit=5, before=three_days[-1].id).items == ()
+    assert store.query(limit=30, before=None).next is None
+    assert store.query(limit=29, before=None).next == three_days[28].id
+    assert store.query(limit=5, before=three_days[-1].id).items == ()
 
 
 def test_a_cursor_is_any_place_not_only_that_of_a_row(
     store: DayFiles, three_days: list[RequestSummary]
 ) -> None:
-    assert store.page(limit=1, before="99991231-1").items == (three_days[0],)
-    assert store.page(limit=1, before="20260315-9223372036854775807").items == (three_days[10],)
-    assert store.page(limit=1, before="20260101-5").items == ()
+    assert store.query(limit=1, before="99991231-1").items == (three_days[0],)
+    assert store.query(limit=1, before="20260315-9223372036854775807").items == (three_days[10],)
+    assert store.query(limit=1, before="20260101-5").items == ()
 
 
 @pytest.mark.parametrize(
     "cursor",
-    ["", "1", "20260314", "20260314-", "20260314-0", "20260314-01", "20260314-1 ", "20260314-1\n"]
+    ["", "1", "20260314", "20260314-", "20260314-01", "20260314-1 ", "20260314-1\n"]
     + ["2026-03-14", "20260314--1", "../control-1", "20260314-٣", "20260314-9999999999999999999"],
 )
 def test_what_is_no_id_is_a_bad_cursor_and_no_request(
     store: DayFiles, three_days: list[RequestSummary], cursor: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
-        store.page(limit=5, before=cursor)
+        store.query(limit=5, before=cursor)
     assert (refused.value.code, refused.value.field) == ("bad_cursor", "before")
     assert store.get(cursor) is None
 
@@ -121,7 +127,7 @@ def test_readers_beside_the_writer_see_whole_batches_in_order(store: DayFiles) -
         while not over.is_set() or rounds == 0:
             seqs = [int(row.id.split("-")[1]) for row in walk(store, 7)]
             assert seqs == sorted(seqs, reverse=True)
-            newest = store.page(limit=1_000).items
+            newest = store.query(limit=1_000).items
             assert len(newest) % 10 == 0
             if newest:
                 found = store.get(newest[0].id)
@@ -144,10 +150,10 @@ def test_readers_beside_the_writer_see_whole_batches_in_order(store: DayFiles) -
 def test_a_reader_sees_a_day_that_began_after_it_did(tmp_path: Path) -> None:
     reader = DayFiles(tmp_path)
     with closing(DayFiles(tmp_path)) as writer:
-        assert reader.page(limit=5).items == ()
+        assert reader.query(limit=5).items == ()
         for day in range(3):
             (row,) = writer.append([finished(day, started_us=NOON_US + day * DAY_US)])
-            assert reader.page(limit=5).items[0] == row
+            assert reader.query(limit=5).items[0] == row
     reader.close()
 
 
@@ -159,18 +165,27 @@ def test_a_reader_cannot_write(store: DayFiles, tmp_path: Path) -> None:
             connection.execute("DELETE FROM requests")
 
 
-def test_no_page_sorts_or_scans(store: DayFiles, tmp_path: Path) -> None:
+def test_no_usual_page_sorts_or_scans(store: DayFiles, tmp_path: Path) -> None:
     store.append([finished(1), progressed(2)])
     plans = {}
     with day_reader.reading(tmp_path / "requests" / "20260314.sqlite3") as connection:
         assert connection is not None
-        for name, query, values in (
-            ("all", day_schema.PAGE, (5, 10)),
-            ("one", day_schema.PAGE_OF_SERVER, ("echo", 5, 10)),
+        for name, filter_ in (
+            ("all", Filter()),
+            ("one", Filter((Is("server", "echo"),))),
+            ("errors", Filter((Is("outcome", "error"), Is("outcome", "reset")))),
         ):
-            rows = connection.execute("EXPLAIN QUERY PLAN " + query, values)
+            wanted = condition(filter_, NOON_US)
+            rows = connection.execute(
+                f"EXPLAIN QUERY PLAN {day_schema.SUMMARIES} WHERE seq BETWEEN ? AND ? "
+                f"AND {wanted.sql} ORDER BY seq DESC LIMIT ?",
+                (1, 5, *wanted.values, 10),
+            )
             plans[name] = [row[-1] for row in rows]
     assert plans == {
-        "all": ["SEARCH requests USING INTEGER PRIMARY KEY (rowid<?)"],
-        "one": ["SEARCH requests USING INDEX requests_by_server (server=? AND rowid<?)"],
+        "all": ["SEARCH requests USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"],
+        "one": [
+            "SEARCH requests USING INDEX requests_by_server (server=? AND rowid>? AND rowid<?)"
+        ],
+        "errors": ["SEARCH requests USING INDEX requests_unusual (seq>? AND seq<?)"],
     }

@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Iterator[DayFiles]:
 
 
 def newest(store: RequestStore) -> list[RequestSummary]:
-    return list(store.page(limit=1_000).items)
+    return list(store.query(limit=1_000).items)
 
 
 def test_a_batch_that_failed_halfway_comes_out_once_when_given_again(

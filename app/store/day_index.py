@@ -1,0 +1,201 @@
+"""The index of one day: which blocks of rows can hold what is searched for.
+
+A file beside the day's own, built behind the writer from whole blocks of rows and never needed for
+an answer: rows it does not cover are read one by one. A block has
+
+    grams   a bit for every three bytes in a row that occur in it (a Bloom filter with one hash)
+    hosts   from where its peers came, unless there were too many
+    times   when the first and the last of its requests started
+
+Knows blocks. Knows nothing of the pages that are made with it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from app.store import day_reader
+from app.store.day_places import NEWEST
+from app.store.day_search import Condition, grams
+from app.store.day_writer import transaction
+
+#: Rows of a block, and grams after which one ends early: a twentieth of the bits.
+BLOCK_ROWS: Final = 1_024
+_BLOCK_GRAMS: Final = 24_000
+
+_BITS: Final = 1 << 17
+_MOST_HOSTS: Final = 64
+
+#: PRAGMA user_version of an index that this code wrote; another one is made anew.
+_VERSION: Final = 1
+
+_SCHEMA: Final = f"""
+CREATE TABLE blocks (
+    first_seq INTEGER PRIMARY KEY,
+    last_seq  INTEGER NOT NULL,
+    first_us  INTEGER NOT NULL,
+    last_us   INTEGER NOT NULL,
+    open_rows INTEGER NOT NULL,
+    hosts     TEXT,
+    grams     BLOB NOT NULL
+);
+CREATE INDEX blocks_open ON blocks (first_seq) WHERE open_rows > 0;
+PRAGMA user_version = {_VERSION};
+"""
+
+_Row = tuple[int, int, str, str, bytes | None, bytes | None]
+
+Span = tuple[int, int]  # the first and the last seq of rows to be read
+
+
+def index_path(day_file: Path) -> Path:
+    return day_file.with_suffix(".index")
+
+
+class DayIndex:
+    """The one that builds. Thread: one at a time."""
+
+    def __init__(self, day_file: Path) -> None:
+        """Raises: sqlite3.Error."""
+        self._day_file = day_file
+        path = index_path(day_file)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        # Lost or torn, it is built again: it has nothing of its own.
+        self._connection.execute("PRAGMA synchronous=OFF")
+        if self._connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            self._connection.executescript(f"DROP TABLE IF EXISTS blocks; {_SCHEMA}")
+
+    def build(self) -> int:
+        """One more block, or one anew whose rows were open. Returns: rows done; 0: all is."""
+        stale = self._connection.execute(
+            "SELECT first_seq, last_seq FROM blocks WHERE open_rows > 0 ORDER BY first_seq"
+        )
+        for first, last in stale.fetchall():
+            rows = _rows(self._day_file, first - 1, last)
+            if not _is_open(rows):
+                return self._enter(rows)
+        rows = _rows(self._day_file, self.last_seq(), None)
+        return self._enter(rows) if len(rows) >= BLOCK_ROWS else 0
+
+    def last_seq(self) -> int:
+        return last_seq(self._connection)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _enter(self, rows: Sequence[_Row]) -> int:
+        found: set[bytes] = set()
+        hosts: set[str] = set()
+        done = 0
+        for _, _, _, peer, received, sent in rows:
+            if done and len(found) >= _BLOCK_GRAMS:
+                break
+            found |= grams(received or b"") | grams(sent or b"")
+            hosts.add(_host(peer))
+            done += 1
+        rows = rows[:done]
+        values = (
+            rows[0][0],
+            rows[-1][0],
+            min(row[1] for row in rows),
+            max(row[1] for row in rows),
+            _is_open(rows),
+            json.dumps(sorted(hosts)) if len(hosts) <= _MOST_HOSTS else None,
+            _bitmap(found),
+        )
+        with transaction(self._connection):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", values
+            )
+        return done
+
+
+def last_seq(index: sqlite3.Connection) -> int:
+    """Up to which seq its blocks go; 0 when there are none."""
+    if index.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        return 0  # about to be made
+    return int(index.execute("SELECT max(last_seq) FROM blocks").fetchone()[0] or 0)
+
+
+def spans(day_file: Path, wanted: Condition, low: int, high: int) -> Iterator[Span]:
+    """What must be read of the seqs `low` to `high`, the newest first.
+
+    Raises: sqlite3.Error. An index that is not there or cannot be read excludes nothing.
+    """
+    path = index_path(day_file)
+    top = high
+    if path.exists() and wanted.needs_index:
+        columns = "first_seq, last_seq, first_us, last_us, open_rows, hosts" + (
+            ", grams" if wanted.grams else ""
+        )
+        bits = [_bit(gram) for gram in wanted.grams]
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as index:
+            for block in index.execute(
+                f"SELECT {columns} FROM blocks WHERE last_seq >= ? AND first_seq <= ? "
+                "ORDER BY first_seq DESC",
+                (low, high),
+            ):
+                if not _can_hold(block, wanted, bits):
+                    if block[1] < top:
+                        yield block[1] + 1, top
+                    top = block[0] - 1
+    if top >= low:
+        yield low, top
+
+
+def _can_hold(block: tuple[int, ...], wanted: Condition, bits: list[int]) -> bool:
+    _, _, first_us, last_us, open_rows, hosts = block[:6]
+    if wanted.since_us is not None and last_us < wanted.since_us:
+        return False
+    if wanted.until_us is not None and first_us >= wanted.until_us:
+        return False
+    if wanted.peers and hosts is not None and not _one_of(json.loads(str(hosts)), wanted.peers):
+        return False
+    if not bits or open_rows:
+        return True
+    bitmap: bytes = block[6]  # type: ignore[assignment]
+    return all(bitmap[bit >> 3] & (1 << (bit & 7)) for bit in bits)
+
+
+def _one_of(hosts: list[str], peers: tuple[str, ...]) -> bool:
+    return any(host.startswith(peer) or peer.startswith(host) for host in hosts for peer in peers)
+
+
+def _rows(day_file: Path, after: int, last: int | None) -> list[_Row]:
+    with day_reader.reading(day_file) as connection:
+        if connection is None:
+            return []
+        return connection.execute(
+            "SELECT seq, started_us, outcome, peer, in_prefix, out_prefix FROM requests "
+            "WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+            (after, NEWEST if last is None else last, BLOCK_ROWS),
+        ).fetchall()
+
+
+def _is_open(rows: Sequence[_Row]) -> int:
+    """How many are, and may still get bytes."""
+    return sum(row[2] == "open" for row in rows)
+
+
+def _host(peer: str) -> str:
+    """Without the port."""
+    return peer.rpartition(":")[0] or peer
+
+
+def _bit(gram: bytes) -> int:
+    return zlib.crc32(gram) % _BITS
+
+
+def _bitmap(found: set[bytes]) -> bytes:
+    bitmap = bytearray(_BITS // 8)
+    for gram in found:
+        bit = _bit(gram)
+        bitmap[bit >> 3] |= 1 << (bit & 7)
+    return bytes(bitmap)

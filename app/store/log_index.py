@@ -1,0 +1,69 @@
+"""Builds the indexes of all day files, a block at a time, behind the one that writes.
+
+Knows which days have blocks left to build. Knows nothing of who asks, and when.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from app.store import day_index, day_reader
+from app.store.day_index import DayIndex, index_path
+
+
+class LogIndex:
+    """Thread: one builds; `lag_rows` any."""
+
+    def __init__(self, files: Callable[[], list[Path]]) -> None:
+        """`files`: the day files that there are, newest first."""
+        self._files = files
+        self._done: set[Path] = set()  # days that are over, and have all their blocks
+        self._index: DayIndex | None = None
+        self._path: Path | None = None  # of the day whose index is open
+
+    def build(self) -> int:
+        """One more block, of the newest day that lacks one. Returns: rows done; 0: all is.
+
+        Raises: sqlite3.Error, OSError.
+        """
+        files = self._files()
+        for path in files:
+            if path not in self._done:
+                rows = self._of(path).build()
+                if rows:
+                    return rows
+                if path != files[0]:
+                    self._done.add(path)
+        return 0
+
+    def lag_rows(self) -> int:
+        """Rows that no block covers: searching reads them one by one."""
+        return sum(_lag(path) for path in self._files() if path not in self._done)
+
+    def close(self) -> None:
+        """Thread: the one that builds, or any once it has ended."""
+        if self._index is not None:
+            self._index.close()
+        self._index = self._path = None
+
+    def _of(self, path: Path) -> DayIndex:
+        if self._index is None or self._path != path:
+            self.close()
+            self._index, self._path = DayIndex(path), path
+        return self._index
+
+
+def _lag(path: Path) -> int:
+    covered = 0
+    if index_path(path).exists():
+        index = f"{index_path(path).absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(index, uri=True)) as connection:
+            covered = day_index.last_seq(connection)
+    with day_reader.reading(path) as connection:
+        if connection is None:
+            return 0
+        query = "SELECT count(*) FROM requests WHERE seq > ?"
+        return int(connection.execute(query, (covered,)).fetchone()[0])
