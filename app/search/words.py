@@ -26,7 +26,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _WORD = re.compile(r"\S+")
 _KEYED = re.compile(r"[A-Za-z]+:")
 
-_BREAK_HINT = "Search for those bytes as hex: hex:0d0a is one line end, hex:00 a NUL."
+_BREAK_HINT = "Line ends and NULs are looked for as hex: hex:0d0a, hex:00."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
