@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from app.domain import TRANSPORTS
+from app.search.line import KEYS
+from app.search.terms import OUTCOMES
 from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,6 +147,15 @@ def test_every_exit_code_is_written_down() -> None:
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     section = text.partition("## Exit codes")[2].partition("\n## ")[0]
     assert {int(code) for code in re.findall(r"(?m)^\| (\d+) \|", section)} == codes | {0}
+
+
+def test_every_key_of_the_search_line_is_written_down() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = text.partition("## The search line")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"(?m)^\| (`.+?`|none) \| (.+?) \| ", section))
+    assert set(" ".join(rows).replace("`", "").split()) == {*KEYS, "none"}
+    for key, words in (("kind", TRANSPORTS), ("outcome", OUTCOMES)):
+        assert set(re.findall(r"`([^`]+)`", rows[f"`{key}`"])) == set(words)
 
 
 def test_every_promise_is_accounted_for() -> None:
