@@ -22,6 +22,7 @@ from app.handlers.registry import HandlerRegistry
 from app.instance import InstanceLock
 from app.services.addresses import AddressRules
 from app.services.certificates import Certificates
+from app.services.indexer import Indexer
 from app.services.live import LiveFeed, Notice
 from app.services.recorder import Recorder
 from app.services.requests import RequestLog
@@ -38,6 +39,9 @@ log = logging.getLogger("app")
 #: Seconds that the log has to be written at the end. With the servers' own 4.5 s and the open
 #: pages' 1 s this stays under the 8 s after which a supervisor would kill us.
 FLUSH_S = 2.0
+
+#: Seconds for a block of the search index that is being built, which takes some milliseconds.
+INDEX_S = 0.2
 
 
 class Sockpit:
@@ -57,6 +61,7 @@ class Sockpit:
             log.warning("%d requests were open when the last process ended; marked lost", lost)
         self.feed = LiveFeed()
         self.recorder = Recorder(self.store, self._publish)
+        self.indexer = Indexer(self.store, self.recorder.stats)
         self.handlers = HandlerRegistry(settings.handlers_dir)
         table = ServerTable(self.database)
         self.certificates = Certificates(settings.data_dir / "tls", table.all)
@@ -76,6 +81,7 @@ class Sockpit:
     def open(self) -> None:
         """Record, and bring every server to what is wanted of it."""
         self.recorder.start()
+        self.indexer.start()
         if self.database.created and self.settings.demo:
             define_demo(self.servers, self.settings)
         self.servers.reconcile()
@@ -92,6 +98,7 @@ class Sockpit:
         self.feed.close()
         self.servers.close()
         self.recorder.stop(FLUSH_S)
+        self.indexer.stop(INDEX_S)
         self.abandon()
 
     def abandon(self) -> None:

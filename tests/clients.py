@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.app.soon import SOON_S
 from tests.running import Json
 from tests.waiting import DEADLINE_S
 
@@ -163,3 +164,11 @@ def talk(server: Json, numbers: count[int], answered: list[bytes]) -> None:
         except OSError:
             return
         answered.append(word)
+
+
+def ask(server: Json, data: bytes) -> None:
+    """Have an echo answer `data`, and wait for the server's end."""
+    with Client(server) as client:
+        assert client.ask(data) == data
+        client.end()
+        assert client.sees_the_end(SOON_S)

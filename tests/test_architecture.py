@@ -56,8 +56,8 @@ def rule(ours: str = "", others: str = "") -> Rule:
     return Rule(frozenset(ours.split()), frozenset(others.split()))
 
 
-_FACTS = "app.domain app.errors app.settings sockcore"
-_FACE = "app.deps app.domain app.errors app.services app.handlers.registry"
+_FACTS = "app.domain app.errors app.search app.settings sockcore"
+_FACE = "app.deps app.domain app.errors app.search app.services app.handlers.registry"
 _SQL = "alembic sqlalchemy sqlmodel"
 _WEB = "anyio fastapi"
 

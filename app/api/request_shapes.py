@@ -8,8 +8,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from app.api.shapes import Shape, iso, same
-from app.domain import LogStats, Payload, RequestDetail, RequestSummary
+from app.api.shapes import Listing, Shape, iso, same
+from app.domain import LogStats, Payload, RequestDetail, RequestSummary, StoreStats
 
 
 class RequestShape(Shape):
@@ -32,6 +32,16 @@ class RequestShape(Shape):
     transport: str
     address: str
     truncated: bool
+
+
+class RequestListing(Listing[RequestShape]):
+    newer: str | None
+    partial: bool
+
+
+class CountShape(Shape):
+    rows: int
+    exact: bool
 
 
 class PayloadShape(Shape):
@@ -63,7 +73,12 @@ class LogStatsShape(Shape):
     stored: int
     dropped: int
     pending: int
+    durable_seq: int
+    oldest: str | None
+    newest: str | None
+    bytes: int
     writer_lag_ms: int
+    index_lag_rows: int
     state: str
     error: str | None
 
@@ -99,8 +114,14 @@ def payload_shape(payload: Payload) -> PayloadShape:
     )
 
 
-def log_stats_shape(stats: LogStats) -> LogStatsShape:
-    return LogStatsShape.model_validate(stats, from_attributes=True)
+def log_stats_shape(stats: LogStats, held: StoreStats) -> LogStatsShape:
+    return LogStatsShape(
+        **same(stats, "received", "stored", "dropped", "pending", "writer_lag_ms", "state"),
+        **same(held, "durable_seq", "bytes", "index_lag_rows"),
+        oldest=None if held.oldest_us is None else iso(held.oldest_us),
+        newest=None if held.newest_us is None else iso(held.newest_us),
+        error=stats.error,
+    )
 
 
 def _request_fields(row: RequestSummary) -> dict[str, Any]:

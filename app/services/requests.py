@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from app.domain import Count, LogStats, Page, RequestDetail, RequestSummary
+from app.domain import Count, LogStats, Page, RequestDetail, RequestSummary, StoreStats
 from app.errors import FieldError, Invalid, NotFound
 from app.search.terms import Filter
 from app.store.requests import EVERYTHING, RequestStore
@@ -60,3 +60,23 @@ class RequestLog:
     def stats(self) -> LogStats:
         """How the recording fares since the start of this process."""
         return self._stats()
+
+    def held(self) -> StoreStats:
+        """What the log holds."""
+        return self._store.stats()
+
+    def details(self, filter_: Filter = EVERYTHING) -> Iterator[RequestDetail]:
+        """Every request that the filter lets through, newest first, one at a time.
+
+        The log goes on meanwhile: what comes is not among them, what is dropped neither.
+        """
+        cursor: str | None = None
+        while True:
+            page = self._store.query(filter_, limit=MOST_ROWS, before=cursor)
+            for row in page.items:
+                detail = self._store.get(row.id)
+                if detail is not None:
+                    yield detail
+            cursor = page.next
+            if cursor is None:
+                return

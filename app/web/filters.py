@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 #: What stands for a byte or character that has no shape of its own.
 UNPRINTABLE = "·"
@@ -145,6 +146,13 @@ def is_text(data: bytes) -> bool:
     return hidden * 4 <= len(text)
 
 
+def requests_href(line: str, **cursor: str) -> str:
+    """The page of the log that a search line finds, from a cursor on."""
+    parameters = {"q": line, **cursor} if line else cursor
+    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
+    return f"/requests?{query}" if query else "/requests"
+
+
 FILTERS: Mapping[str, Callable[..., object]] = {
     "ago": ago,
     "ascii_text": ascii_text,
@@ -158,6 +166,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "is_text": is_text,
     "iso": iso,
     "printable": printable,
+    "requests_href": requests_href,
     "size": size,
     "span": span,
     "up": up,

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import Services, services
+from app.web.log_pages import counted, log_context, search
 from app.web.screens import (
     NO_ERRORS,
     request_context,
-    requests_context,
     server_context,
     servers_context,
 )
@@ -62,18 +62,21 @@ def server_page(
 def requests(
     request: Request,
     found: All,
+    q: Annotated[str, Query()] = "",
     server: Annotated[str | None, Query()] = None,
     before: Annotated[str | None, Query()] = None,
+    after: Annotated[str | None, Query()] = None,
 ) -> HTMLResponse:
-    names = [status.spec.name for status in found.servers.all()]
+    asked = search(q, server)
+    context = log_context(found, asked, before or None, after or None)
     return page(
         request,
         "requests.html",
-        status=200,
-        names=names if not server or server in names else [*names, server],
-        server_count=len(names),
-        live=before is None,
-        **requests_context(found, server or None, before or None),
+        status=422 if asked.error else 200,
+        server_count=len(found.servers.all()),
+        live=not (asked.error or context["stands_still"]),
+        counted=counted(found, asked),
+        **context,
     )
 
 

@@ -14,11 +14,9 @@ from app.deps import Services
 from app.domain import ServerStatus
 from app.services.live import Batch
 from app.web import words
+from app.web.log_pages import NewestRows, Search, log_context, of_server
 from app.web.tape import tape
 from app.web.view import partial, render
-
-#: Rows of the log on one page.
-PAGE_ROWS = 50
 
 #: Connections listed on a server's page; the API has all of them. Keeps an update light.
 CONNECTION_ROWS = 200
@@ -127,7 +125,7 @@ def server_context(
         "back": f"/servers/{name}",
         "server_count": len(services.servers.all()),
         **connections_context(services, name, refused),
-        **requests_context(services, name),
+        **log_context(services, of_server(name)),
     }
 
 
@@ -140,17 +138,6 @@ def connections_context(
         "connections": connections[:CONNECTION_ROWS],
         "connections_left_out": max(0, len(connections) - CONNECTION_ROWS),
         "refused": refused,
-    }
-
-
-def requests_context(
-    services: Services, server: str | None, before: str | None = None
-) -> dict[str, object]:
-    """For _requests.html, a page of the log."""
-    return {
-        "log_page": services.requests.page(server=server, limit=PAGE_ROWS, before=before),
-        "log_server": server,
-        "before": before,
     }
 
 
@@ -188,17 +175,19 @@ class ServerScreen:
 
 
 class RequestsScreen:
-    """The newest page of /requests, of all servers or of one."""
+    """The newest page of /requests, of what is searched for."""
 
     tick_s = None
 
-    def __init__(self, services: Services, server: str | None) -> None:
+    def __init__(self, services: Services, asked: Search) -> None:
         self._services = services
-        self._server = server
+        self._asked = asked
+        self._newest = NewestRows(services, asked)
 
     def regions(self, batch: Batch | None) -> Iterable[Region]:
         yield Region("gap", render("_gap.html", missed=batch.missed if batch else 0))
-        context = requests_context(self._services, self._server)
+        rows = self._newest.refresh(batch.request_ids() if batch else set())
+        context = log_context(self._services, self._asked, rows=rows)
         yield Region("requests", render("_requests.html", live=True, **context))
 
 

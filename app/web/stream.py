@@ -17,7 +17,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from app.deps import Services, services
 from app.domain import RequestSummary
 from app.errors import NotFound
+from app.search.line import parse
 from app.services.live import Batch, Subscription
+from app.web.log_pages import Search, search
 from app.web.screens import (
     RequestScreen,
     RequestsScreen,
@@ -58,11 +60,19 @@ async def live_server(
         yield event
 
 
+def _asked(
+    q: Annotated[str, Query()] = "", server: Annotated[str | None, Query()] = None
+) -> Search:
+    """Raises: Invalid for a line that cannot be understood."""
+    parse(q)
+    return search(q, server)
+
+
 @router.get("/live/requests", response_class=EventSourceResponse)
 async def live_requests(
-    found: All, server: Annotated[str | None, Query()] = None
+    found: All, asked: Annotated[Search, Depends(_asked)]
 ) -> AsyncIterator[ServerSentEvent]:
-    async for event in _watch(found, server or None, RequestsScreen(found, server or None)):
+    async for event in _watch(found, asked.one_server, RequestsScreen(found, asked)):
         yield event
 
 

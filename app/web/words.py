@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.domain import InetAddress, LogStats, ServerStatus
+from app.domain import Count, InetAddress, LogStats, ServerStatus
 from app.web.filters import exact
 
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -147,11 +147,21 @@ def totals(servers: list[ServerStatus], log: LogStats) -> Totals:
     )
 
 
+def found(counted: Count) -> str:
+    """How many requests a search finds."""
+    if counted.exact:
+        return "1 request" if counted.rows == 1 else f"{exact(counted.rows)} requests"
+    if not counted.rows:
+        return "counting took too long"
+    return f"{exact(counted.rows)}+ requests"
+
+
 FILTERS: Mapping[str, Callable[..., object]] = {
     "address": address,
     "closed_by": closed_by,
     "descriptor": descriptor,
     "command": command,
+    "found": found,
     "outcome": outcome,
     "short_address": short_address,
 }

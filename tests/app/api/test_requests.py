@@ -10,17 +10,10 @@ import pytest
 
 from app.services.requests import MOST_ROWS
 from tests.app.soon import SOON_S
-from tests.clients import Client
+from tests.clients import Client, ask
 from tests.conftest import MakeServer
 from tests.running import Api, Json
 from tests.waiting import equal, eventually
-
-
-def ask(server: Json, data: bytes) -> None:
-    with Client(server) as client:
-        assert client.ask(data) == data
-        client.end()
-        assert client.sees_the_end(SOON_S)
 
 
 def test_row_is_there_within_a_second_while_the_client_stays(
@@ -125,7 +118,8 @@ def test_rows_of_one_server_are_its_own(api: Api, make_server: MakeServer) -> No
 
 
 def test_server_that_nobody_asked_has_an_empty_page(api: Api) -> None:
-    assert api.get("requests", server="nobody-at-all") == {"items": [], "next": None}
+    page = api.get("requests", server="nobody-at-all")
+    assert page == {"items": [], "next": None, "newer": None, "partial": False}
 
 
 def test_log_outlives_its_server(api: Api, make_server: MakeServer) -> None:

@@ -80,7 +80,12 @@ STATS = {
     "stored": int,
     "dropped": int,
     "pending": int,
+    "durable_seq": int,
+    "oldest": str,
+    "newest": str,
+    "bytes": int,
     "writer_lag_ms": int,
+    "index_lag_rows": int,
     "state": str,
     "error": type(None),
 }
@@ -172,7 +177,8 @@ def test_request_has_its_fields(api: Api, make_server: MakeServer) -> None:
 @pytest.mark.parametrize("path", ["servers", "requests", "kinds", "handlers"])
 def test_list_is_items_and_next(api: Api, path: str) -> None:
     page = api.get(path)
-    assert set(page) == {"items", "next"}
+    more = {"newer", "partial"} if path == "requests" else set()
+    assert set(page) == {"items", "next"} | more
     assert isinstance(page["items"], list)
 
 
@@ -214,6 +220,7 @@ OPERATIONS = {
     ("get", "/api/v1/servers/{name}/connections"): "listConnections",
     ("delete", "/api/v1/servers/{name}/connections/{connection_id}"): "disconnect",
     ("get", "/api/v1/requests"): "listRequests",
+    ("get", "/api/v1/requests/count"): "countRequests",
     ("get", "/api/v1/requests/{request_id}"): "getRequest",
     ("get", "/api/v1/log/stats"): "getLogStats",
     ("get", "/api/v1/kinds"): "listKinds",

@@ -1,0 +1,124 @@
+"""What stands on the pages of the request log: the search, its conditions, a page of rows.
+
+Knows services and the search line. Knows nothing of HTTP; screens and pages use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.deps import Services
+from app.domain import Count, Page, RequestSummary
+from app.errors import Invalid, NotFound
+from app.search.line import Chip, chips, parse
+from app.search.line import format as line_of
+from app.search.terms import Filter, Is
+from app.web.filters import requests_href
+
+#: Rows of the log on one page.
+PAGE_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was asked for. `error`: why `line` could not be understood; then nothing is found."""
+
+    line: str
+    filter: Filter
+    error: str | None = None
+
+    @property
+    def chips(self) -> tuple[Chip, ...]:
+        return chips(self.filter)
+
+    @property
+    def one_server(self) -> str | None:
+        """The server whose requests alone are meant."""
+        names = self.filter.alternatives("server")
+        return names[0] if len(names) == 1 else None
+
+    def href(self, **cursor: str) -> str:
+        """The page of this search, from a cursor on."""
+        return requests_href(self.line, **cursor)
+
+
+def search(line: str, server: str | None = None) -> Search:
+    """`server`: its requests alone, as a link to them asks."""
+    try:
+        filter_ = parse(line)
+    except Invalid as refused:
+        return Search(line, Filter(), refused.detail)
+    if server:
+        filter_ = Filter((Is("server", server), *filter_.terms), filter_.direction)
+    return Search(line_of(filter_), filter_)
+
+
+def of_server(name: str) -> Search:
+    return search("", name)
+
+
+def log_context(
+    services: Services,
+    asked: Search,
+    before: str | None = None,
+    after: str | None = None,
+    rows: tuple[RequestSummary, ...] | None = None,
+) -> dict[str, object]:
+    """For _requests.html. `rows`: of the newest page, where they are known already."""
+    if asked.error is not None:
+        found: Page[RequestSummary] = Page((), None)
+    else:
+        found = services.requests.page(asked.filter, limit=PAGE_ROWS, before=before, after=after)
+    if rows is not None:
+        found = Page(rows, rows[-1].id if len(rows) >= PAGE_ROWS else None)
+    return {
+        "log_page": found,
+        "search": asked,
+        "stands_still": bool(before or after),
+    }
+
+
+def counted(services: Services, asked: Search) -> Count | None:
+    """How many requests the search finds; None where nothing was asked for, or wrongly."""
+    if asked.error is not None or not asked.line:
+        return None
+    return services.requests.count(asked.filter)
+
+
+class NewestRows:
+    """The newest rows of a search, kept up to date by reading only what is new.
+
+    Thread: one.
+    """
+
+    def __init__(self, services: Services, asked: Search) -> None:
+        self._requests = services.requests
+        self._filter = asked.filter
+        self._rows: tuple[RequestSummary, ...] = ()
+        self._seen: str | None = None  # the place up to which everything is known
+
+    def refresh(self, changed: set[str]) -> tuple[RequestSummary, ...]:
+        """`changed`: ids of requests of which there is news."""
+        newest = self._requests.page(limit=1).items
+        seen, self._seen = self._seen, newest[0].id if newest else None
+        if seen is None:
+            return self._anew()
+        page = self._requests.page(self._filter, limit=PAGE_ROWS, after=seen)
+        if page.newer is not None:  # more than a page, or more than there was time for
+            return self._anew()
+        # What came after we asked for the newest is here now, and comes once more.
+        fresh = {row.id: row for row in page.items}
+        known = (row for row in self._rows if row.id not in fresh)
+        told = (self._news_of(row) if row.id in changed else row for row in known)
+        self._rows = (*fresh.values(), *told)[:PAGE_ROWS]
+        return self._rows
+
+    def _anew(self) -> tuple[RequestSummary, ...]:
+        self._rows = self._requests.page(self._filter, limit=PAGE_ROWS).items
+        return self._rows
+
+    def _news_of(self, row: RequestSummary) -> RequestSummary:
+        try:
+            return self._requests.get(row.id).summary
+        except NotFound:  # dropped with its day
+            return row

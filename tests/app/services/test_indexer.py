@@ -1,0 +1,98 @@
+"""Indexer: it works when there is time, yields when there is none, and outlives failures."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, cast
+
+import pytest
+
+from app.domain import LogStats
+from app.services import indexer
+from app.services.indexer import Indexer
+from app.store.requests import RequestStore
+from tests.waiting import equal, eventually
+
+
+class Blocks:
+    """A store with so many blocks left to build."""
+
+    def __init__(self, left: int, fails: int = 0) -> None:
+        self.left, self.fails = left, fails
+        self.asked = threading.Semaphore(0)
+
+    def build_index(self) -> int:
+        self.asked.release()
+        if self.fails:
+            self.fails -= 1
+            raise OSError("disk full")
+        if not self.left:
+            return 0
+        self.left -= 1
+        return 10
+
+
+def stats(pending: int = 0, state: Any = "ok") -> LogStats:
+    return LogStats(received=0, stored=0, dropped=0, pending=pending, writer_lag_ms=0, state=state)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexer, "_LOOK_S", 0.01)
+
+
+def running(blocks: Blocks, recorder: Any = stats) -> Indexer:
+    made = Indexer(cast(RequestStore, blocks), recorder)
+    made.start()
+    return made
+
+
+def test_everything_is_built() -> None:
+    blocks = Blocks(5)
+    made = running(blocks)
+    equal(lambda: blocks.left, 0)
+    blocks.left = 2  # more came
+    equal(lambda: blocks.left, 0)
+    made.stop(20)
+    assert not made._thread.is_alive()
+
+
+@pytest.mark.parametrize("busy", [stats(pending=2_000), stats(state="failed")])
+def test_who_writes_comes_first(busy: LogStats) -> None:
+    now = busy
+    blocks = Blocks(3)
+    asked = threading.Semaphore(0)
+
+    def recorder() -> LogStats:
+        asked.release()
+        return now
+
+    made = running(blocks, recorder)
+    for _ in range(3):
+        assert asked.acquire(timeout=20)
+    assert blocks.left == 3
+    now = stats()
+    equal(lambda: blocks.left, 0)
+    made.stop(20)
+
+
+def test_a_failure_is_told_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    blocks = Blocks(2, fails=3)
+    with caplog.at_level(logging.ERROR, "app.indexer"):
+        made = running(blocks)
+        equal(lambda: blocks.left, 0)
+        made.stop(20)
+    assert len([r for r in caplog.records if "index cannot be built" in r.getMessage()]) == 1
+
+
+def test_stopping_before_it_began_is_no_error() -> None:
+    Indexer(cast(RequestStore, Blocks(0)), stats).stop(1)
+
+
+def test_it_ends_amid_the_work() -> None:
+    blocks = Blocks(10**9)
+    made = running(blocks)
+    eventually(lambda: blocks.left < 10**9)
+    made.stop(20)
+    assert not made._thread.is_alive()
