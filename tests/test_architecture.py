@@ -67,6 +67,7 @@ RULES = {
     "app.settings": rule(others="pydantic pydantic_settings"),
     "app.domain": rule("sockcore"),
     "app.handlers": rule(_FACTS),
+    "app.export": rule("app.domain app.errors"),
     "app.store": rule(_FACTS, _SQL),
     "app.services": rule(f"{_FACTS} app.handlers app.store"),
     "app.services.pem": rule("app.errors", "cryptography"),
