@@ -27,13 +27,14 @@ CUT_MARK: Final = " …[cut]"
 _FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")
 
 # What would end a line, or rearrange it: controls, line and paragraph separators, bidi controls.
+# And bytes that are no UTF-8, as "surrogateescape" leaves them; "backslashreplace" is slow.
 _ESCAPES: Final = {
     code: chr(code).encode("unicode_escape").decode()
     for code in (
         *(*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029),
         *(0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
     )
-}
+} | {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)}
 
 Cell = str | int
 
@@ -55,7 +56,8 @@ def encode(details: Iterable[RequestDetail]) -> Iterator[bytes]:
 
 def text_cell(text: str, whole: bool = True) -> str:
     """`text` on one line, never a formula, cut to what a cell holds; not `whole`: has the mark."""
-    escaped = text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
+    escaped = text[: CELL_LIMIT + 1].translate(_ESCAPES)  # no shorter than what it is made from
+    escaped = escaped.encode("utf-8", "backslashreplace").decode()
     if len(escaped) > CELL_LIMIT // 2:  # a character has two units at most
         units = escaped.encode("utf-16-le")
         if len(units) > CELL_LIMIT * 2:
@@ -94,5 +96,5 @@ def _cells(detail: RequestDetail) -> tuple[Cell, ...]:
 
 
 def _payload_cell(payload: Payload) -> str:
-    text = payload.prefix.decode("utf-8", "backslashreplace")
+    text = payload.prefix.decode("utf-8", "surrogateescape")
     return text_cell(text, whole=not payload.truncated)

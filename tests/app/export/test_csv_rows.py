@@ -119,4 +119,11 @@ def test_a_payload_that_was_not_kept_whole_is_marked() -> None:
 
 
 def test_what_would_rearrange_a_line_is_spelt_out() -> None:
-    assert text_cell("a\u202eb\u2028c\x85d\udc80") == "a\\u202eb\\u2028c\\x85d\\udc80"
+    assert text_cell("a\u202eb\u2028c\x85d") == "a\\u202eb\\u2028c\\x85d"
+    assert text_cell("\udc80\udcff\ud800") == "\\x80\\xff\\ud800"
+
+
+@given(st.binary())
+def test_a_payload_is_the_text_it_is_and_bytes_spelt_out(data: bytes) -> None:
+    text = data.decode("utf-8", "backslashreplace")
+    assert received(data) == text_cell(text)
