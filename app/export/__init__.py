@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.domain import RequestDetail
-from app.export import csv_rows, jsonl
+from app.export import csv_rows, jsonl, pcapng
 
 Encode = Callable[[Iterable[RequestDetail]], Iterator[bytes]]
 
@@ -28,4 +28,5 @@ class Export:
 EXPORTS: Final[Mapping[str, Export]] = {
     "csv": Export(media_type="text/csv; charset=utf-8", suffix=".csv", encode=csv_rows.encode),
     "jsonl": Export(media_type="application/x-ndjson", suffix=".jsonl", encode=jsonl.encode),
+    "pcapng": Export(media_type="application/x-pcapng", suffix=".pcapng", encode=pcapng.encode),
 }

@@ -13,6 +13,7 @@ def test_each_format_has_its_suffix_and_type() -> None:
     assert {name: (export.suffix, export.media_type) for name, export in EXPORTS.items()} == {
         "csv": (".csv", "text/csv; charset=utf-8"),
         "jsonl": (".jsonl", "application/x-ndjson"),
+        "pcapng": (".pcapng", "application/x-pcapng"),
     }
 
 
