@@ -52,7 +52,7 @@ clean: ## remove what was built; your data stays
 	@rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-browser: # Chromium, nc and a Chinese font, from the system
+browser: # Chromium, nc, tshark and a Chinese font, from the system
 	@scripts/install-browser.sh
 
 $(BIN)/python:

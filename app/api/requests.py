@@ -39,7 +39,7 @@ def list_requests(
     """Newest first. Pass `next` of one page as `before` to get the page after it, `newer` as
     `after` for those newer than it. `partial`: it took too long; what is there is right, and the
     cursor goes on from where it stopped."""
-    page = requests.page(_filter(q, server), limit=limit, before=before, after=after)
+    page = requests.page(asked(q, server), limit=limit, before=before, after=after)
     items = [request_shape(row) for row in page.items]
     return RequestListing(items=items, next=page.next, newer=page.newer, partial=page.partial)
 
@@ -47,12 +47,12 @@ def list_requests(
 @router.get("/requests/count", operation_id="countRequests", responses=problems(422))
 def count_requests(requests: Requests, q: Line = "", server: str | None = None) -> CountShape:
     """How many there are: no further than 10,000 and half a second; then `exact` is false."""
-    count = requests.count(_filter(q, server))
+    count = requests.count(asked(q, server))
     return CountShape(rows=count.rows, exact=count.exact)
 
 
-def _filter(line: str, server: str | None) -> Filter:
-    """Raises: Invalid on field `q`."""
+def asked(line: str, server: str | None) -> Filter:
+    """What a line asks for, of one server if there is one. Raises: Invalid on field `q`."""
     filter_ = parse(line)
     # An empty name, as a form sends it, means every server.
     return replace(filter_, terms=(Is("server", server), *filter_.terms)) if server else filter_

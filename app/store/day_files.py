@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
 from functools import lru_cache
@@ -23,7 +23,7 @@ from app.domain import Count, Page, RequestDetail, RequestSummary, StoreStats
 from app.errors import Unavailable
 from app.search.terms import Filter
 from app.store import day_reader, day_schema, day_walk
-from app.store.day_places import END, known_place, place_of
+from app.store.day_places import END, Place, known_place, place_of
 from app.store.day_schema import Values
 from app.store.day_search import condition
 from app.store.day_writer import DayWriter, upgrade
@@ -36,6 +36,11 @@ log = logging.getLogger("app.store")
 
 #: Seconds that `close` waits for a write to end: a supervisor's patience is ~10 in all.
 CLOSE_WAIT_S: Final = 1.0
+
+#: Details that are read at once: with 64 KiB each way, 8 MiB; and seconds that one look for them
+#: may take, the longest that a reader stays at a file.
+DETAILS_AT_ONCE: Final = 64
+DETAILS_S: Final = 1.0
 
 DAY_US: Final = 86_400_000_000
 _EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -109,8 +114,24 @@ class DayFiles:
                 day_walk.newer(files, wanted, place, limit + 1, time_limit_s), limit
             )
         place = END if before is None else place_of(before, "before")
-        found = day_walk.older(files, wanted, place, limit + 1, time_limit_s)
+        found = day_walk.older(files, wanted, place, limit + 1, time_limit_s, day_walk.SUMMARIES)
         return day_walk.older_page(found, limit)
+
+    def details(
+        self, filter_: Filter = EVERYTHING, *, now_us: int | None = None
+    ) -> Iterator[RequestDetail]:
+        """See `RequestStore`. Thread: any, one at a time."""
+        wanted = condition(filter_, _now_us() if now_us is None else now_us)
+        place: Place | None = END
+        while place is not None:
+            # A connection for each few rows, so that none holds up the write-ahead log for long.
+            found = day_walk.older(
+                self._files(), wanted, place, DETAILS_AT_ONCE, DETAILS_S, day_walk.DETAILS
+            )
+            yield from found.rows
+            place = found.stopped
+            if place is None and len(found.rows) == DETAILS_AT_ONCE:
+                place = known_place(found.rows[-1].summary.id)
 
     def count(
         self, filter_: Filter, *, most: int, time_limit_s: float = 0.5, now_us: int | None = None

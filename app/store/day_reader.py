@@ -82,5 +82,5 @@ def detail(path: Path, seq: int) -> RequestDetail | None:
     with reading(path) as connection:
         if connection is None:
             return None
-        row = connection.execute(day_schema.DETAIL, (seq,)).fetchone()
+        row = connection.execute(f"{day_schema.DETAILS} WHERE seq = ?", (seq,)).fetchone()
         return None if row is None else day_schema.detail_of_row(path.stem, row)

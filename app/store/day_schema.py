@@ -110,10 +110,9 @@ _FACTS: Final = (
     "closed_by, error, transport, address, truncated"
 )
 SUMMARIES: Final = f"SELECT {_FACTS}, substr(in_prefix, 1, {PREVIEW_BYTES}) FROM requests"
-DETAIL: Final = f"""
-SELECT {_FACTS}, in_prefix, in_sha256, out_prefix, out_sha256, chunks
-FROM requests WHERE seq = ?
-"""
+DETAILS: Final = (
+    f"SELECT {_FACTS}, in_prefix, in_sha256, out_prefix, out_sha256, chunks FROM requests"
+)
 
 
 def has_payload(event: RequestEvent) -> bool:
@@ -205,7 +204,7 @@ def summary_of_event(event: RequestEvent, day: str, seq: int) -> RequestSummary:
 
 
 def summary_of_row(day: str, row: tuple[Any, ...]) -> RequestSummary:
-    """The summary of a row of SUMMARIES or DETAIL."""
+    """The summary of a row of SUMMARIES or DETAILS."""
     return RequestSummary(
         id=f"{day}-{row[0]}",
         server=row[1],
@@ -227,7 +226,7 @@ def summary_of_row(day: str, row: tuple[Any, ...]) -> RequestSummary:
 
 
 def detail_of_row(day: str, row: tuple[Any, ...]) -> RequestDetail:
-    """The detail of a row of DETAIL."""
+    """The detail of a row of DETAILS."""
     in_prefix, in_sha256, out_prefix, out_sha256, chunks = row[14:]
     summary = summary_of_row(day, row)
     return RequestDetail(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 from app.domain import Page, RequestSummary
 from app.store import day_schema, day_search
@@ -20,28 +20,47 @@ from app.store.day_places import NEWEST, Place, cursor
 from app.store.day_reader import reading
 from app.store.day_search import Condition
 
+T = TypeVar("T")
+
 #: Seqs of one window: some 30 ms of reading, with payloads of a usual size and without.
 _WINDOW: Final = 65_536
 _PAYLOAD_WINDOW: Final = 4_096
 
 
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[T]):
+    """What is read of each row, and what is made of it."""
+
+    select: str
+    make: Callable[[str, tuple[Any, ...]], T]
+
+
+SUMMARIES: Final = Reading(day_schema.SUMMARIES, day_schema.summary_of_row)
+DETAILS: Final = Reading(day_schema.DETAILS, day_schema.detail_of_row)
+
+
 @dataclass(slots=True)
-class Found:
+class Found(Generic[T]):
     """`stopped`: where the time was over; everything before it was looked at."""
 
-    rows: list[RequestSummary] = field(default_factory=list)
+    rows: list[T] = field(default_factory=list)
     count: int = 0
     stopped: Place | None = None
 
 
 def older(
-    files: Sequence[Path], wanted: Condition, place: Place, limit: int, time_limit_s: float
-) -> Found:
+    files: Sequence[Path],
+    wanted: Condition,
+    place: Place,
+    limit: int,
+    time_limit_s: float,
+    what: Reading[T],
+) -> Found[T]:
     """At most `limit` rows before `place`, the newest first. `files`: newest first.
 
     Raises: sqlite3.Error.
     """
-    found, deadline = Found(), time.monotonic() + time_limit_s
+    found, deadline = Found[T](), time.monotonic() + time_limit_s
     for path in files:
         day = path.stem
         if day <= place.day:
@@ -51,7 +70,7 @@ def older(
                     found.stopped = Place(day, window[1] + 1)
                     return found
                 left = limit - len(found.rows)
-                found.rows += _select(connection, day, wanted, window, left, "DESC")
+                found.rows += _select(connection, day, wanted, window, left, "DESC", what)
                 if len(found.rows) >= limit:
                     return found
     return found
@@ -59,9 +78,9 @@ def older(
 
 def newer(
     files: Sequence[Path], wanted: Condition, place: Place, limit: int, time_limit_s: float
-) -> Found:
+) -> Found[RequestSummary]:
     """At most `limit` rows after `place`, the oldest first. `files`: newest first."""
-    found, deadline = Found(), time.monotonic() + time_limit_s
+    found, deadline = Found[RequestSummary](), time.monotonic() + time_limit_s
     for path in reversed(files):
         day = path.stem
         if day >= place.day:
@@ -71,15 +90,17 @@ def newer(
                     found.stopped = Place(day, window[0] - 1)
                     return found
                 left = limit - len(found.rows)
-                found.rows += _select(connection, day, wanted, window, left, "ASC")
+                found.rows += _select(connection, day, wanted, window, left, "ASC", SUMMARIES)
                 if len(found.rows) >= limit:
                     return found
     return found
 
 
-def count(files: Sequence[Path], wanted: Condition, most: int, time_limit_s: float) -> Found:
+def count(
+    files: Sequence[Path], wanted: Condition, most: int, time_limit_s: float
+) -> Found[RequestSummary]:
     """How many rows there are, counted no further than to `most`. `files`: newest first."""
-    found, deadline = Found(), time.monotonic() + time_limit_s
+    found, deadline = Found[RequestSummary](), time.monotonic() + time_limit_s
     for path in files:
         for connection, window in _windows(path, wanted, 0, NEWEST, newest_first=True):
             if time.monotonic() > deadline:
@@ -96,14 +117,14 @@ def count(files: Sequence[Path], wanted: Condition, most: int, time_limit_s: flo
     return found
 
 
-def older_page(found: Found, limit: int) -> Page[RequestSummary]:
+def older_page(found: Found[RequestSummary], limit: int) -> Page[RequestSummary]:
     """The page of what `older` found when asked for one more than `limit`."""
     rows = tuple(found.rows[:limit])
     more = rows[-1].id if len(found.rows) > limit else cursor(found.stopped)
     return Page(rows, more, rows[0].id if rows else None, found.stopped is not None)
 
 
-def newer_page(found: Found, limit: int) -> Page[RequestSummary]:
+def newer_page(found: Found[RequestSummary], limit: int) -> Page[RequestSummary]:
     """The page of what `newer` found when asked for one more than `limit`."""
     rows = tuple(reversed(found.rows[:limit]))
     more = rows[0].id if len(found.rows) > limit else cursor(found.stopped)
@@ -148,10 +169,8 @@ def _select(
     window: Span,
     limit: int,
     order: str,
-) -> list[RequestSummary]:
-    sql = (
-        f"{day_schema.SUMMARIES} WHERE seq BETWEEN ? AND ? AND {wanted.sql} "
-        f"ORDER BY seq {order} LIMIT ?"
-    )
+    what: Reading[T],
+) -> list[T]:
+    sql = f"{what.select} WHERE seq BETWEEN ? AND ? AND {wanted.sql} ORDER BY seq {order} LIMIT ?"
     rows = connection.execute(sql, (*window, *wanted.values, limit))
-    return [day_schema.summary_of_row(day, row) for row in rows]
+    return [what.make(day, row) for row in rows]

@@ -6,7 +6,7 @@ log, and the `node_id` and `stream_id` that make `seq` unique among many machine
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from app.domain import Count, Page, RequestDetail, RequestSummary, StoreStats
@@ -70,6 +70,15 @@ class RequestStore(Protocol):
         self, filter_: Filter, *, most: int, time_limit_s: float = 0.5, now_us: int | None = None
     ) -> Count:
         """How many rows the filter lets through, counted to `most` and no longer than that."""
+        ...
+
+    def details(
+        self, filter_: Filter = EVERYTHING, *, now_us: int | None = None
+    ) -> Iterator[RequestDetail]:
+        """Every request that the filter lets through, newest first, in constant memory.
+
+        The log goes on meanwhile: what comes is not among them, nor what is dropped.
+        """
         ...
 
     def get(self, request_id: str) -> RequestDetail | None:

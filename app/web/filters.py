@@ -146,6 +146,12 @@ def is_text(data: bytes) -> bool:
     return hidden * 4 <= len(text)
 
 
+def export_href(line: str, format_: str) -> str:
+    """The requests that a search line finds, as a file."""
+    query = f"&q={quote(line, safe='')}" if line else ""
+    return f"/api/v1/requests/export?format={format_}{query}"
+
+
 def requests_href(line: str, **cursor: str) -> str:
     """The page of the log that a search line finds, from a cursor on."""
     parameters = {"q": line, **cursor} if line else cursor
@@ -161,6 +167,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "day": day,
     "duration": duration,
     "exact": exact,
+    "export_href": export_href,
     "hexdump": hexdump,
     "idle": idle,
     "is_text": is_text,

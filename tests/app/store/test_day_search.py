@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.domain import Count, RequestSummary
 from app.search.match import matches
 from app.search.terms import Compare, Contains, Filter, Is, Moment, Since, Term, Until
-from app.store import day_index, day_walk
+from app.store import day_files, day_index, day_walk
 from app.store.day_files import DayFiles
 from app.store.day_index import DayIndex, index_path
 from sockcore.events import RequestFinished
@@ -130,6 +130,35 @@ def test_pages_both_ways_visit_each_row_once(store: DayFiles, filter_: Filter, l
         up = [*page.items, *up]
         after = page.newer
     assert up == wanted
+
+
+@given(filter_=filters)
+@settings(max_examples=20, deadline=None)
+def test_details_are_all_that_matches(store: DayFiles, filter_: Filter) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(day_files, "DETAILS_AT_ONCE", 7)
+        found = list(store.details(filter_, now_us=NOW_US))
+    assert [detail.summary for detail in found] == expected(store, filter_)
+    assert found == [store.get(detail.summary.id) for detail in found]
+
+
+def test_details_go_on_where_time_was_over(store: DayFiles) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(day_files, "DETAILS_S", -1)
+        patch.setattr("app.store.day_walk.time", Clock())
+        found = list(store.details(Filter((Contains(b"ping", False),))))
+    assert len(found) == len(expected(store, Filter((Contains(b"ping", False),))))
+
+
+class Clock:
+    """Of which every other look is in time."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def monotonic(self) -> float:
+        self._looks += 1
+        return -float(self._looks % 3 == 0)
 
 
 def test_no_more_is_counted_than_asked_for(store: DayFiles) -> None:

@@ -1,0 +1,104 @@
+"""The request log as JSON Lines: an object a request, exact to the last byte that was kept.
+
+The fields are those that REST gives for one request, without its renderings as text: `preview`
+and `text`. ASCII only, so that no reader guesses an encoding. Knows nothing of files or HTTP.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from app.domain import Payload, RequestDetail, RequestSummary, TapeChunk
+from app.export.times import iso, microseconds
+
+#: What a summary's preview has of the bytes received.
+_PREVIEW_BYTES: Final = 64
+
+# The fields of a summary that are the same in JSON.
+_SAME: Final = (
+    *("id", "server", "peer", "connection_id", "duration_us", "bytes_in", "bytes_out"),
+    *("outcome", "closed_by", "error", "transport", "address", "truncated"),
+)
+
+
+def encode(details: Iterable[RequestDetail]) -> Iterator[bytes]:
+    """A line for each of `details`."""
+    for detail in details:
+        yield json.dumps(_document(detail), separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def decode(line: bytes | str) -> RequestDetail:
+    """The request that `line` was made from.
+
+    Raises: ValueError if it was made from none.
+    """
+    try:
+        return _detail(json.loads(line))
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"not a line of an exported request log: {error!r}") from error
+
+
+def _document(detail: RequestDetail) -> dict[str, Any]:
+    row = detail.summary
+    return {
+        **{name: getattr(row, name) for name in _SAME},
+        "started_at": iso(row.started_us),
+        "traceback": detail.traceback,
+        "received": _payload_document(detail.received),
+        "sent": _payload_document(detail.sent),
+        "tape": [
+            {
+                "direction": "in" if chunk.inbound else "out",
+                "offset_us": chunk.offset_us,
+                "bytes": chunk.size,
+            }
+            for chunk in detail.tape
+        ],
+    }
+
+
+def _payload_document(payload: Payload) -> dict[str, Any]:
+    return {
+        "base64": base64.b64encode(payload.prefix).decode("ascii"),
+        "bytes": payload.total,
+        "truncated": payload.truncated,
+        "sha256": payload.sha256,
+    }
+
+
+def _detail(document: Mapping[str, Any]) -> RequestDetail:
+    received, sent = _payload(document["received"]), _payload(document["sent"])
+    summary = RequestSummary(
+        started_us=microseconds(document["started_at"]),
+        preview=received.prefix[:_PREVIEW_BYTES],
+        **{name: document[name] for name in _SAME},
+    )
+    tape = tuple(_tape(document["tape"], received.prefix, sent.prefix))
+    return RequestDetail(
+        summary=summary,
+        traceback=document["traceback"],
+        received=received,
+        sent=sent,
+        tape=tape,
+    )
+
+
+def _payload(document: Mapping[str, Any]) -> Payload:
+    prefix = base64.b64decode(document["base64"], validate=True)
+    return Payload(prefix, document["bytes"], document["sha256"])
+
+
+def _tape(
+    chunks: Iterable[Mapping[str, Any]], received: bytes, sent: bytes
+) -> Iterator[TapeChunk]:
+    """Each chunk with its part of the kept prefixes: a payload is written once."""
+    played = {True: 0, False: 0}
+    for chunk in chunks:
+        inbound, size = chunk["direction"] == "in", chunk["bytes"]
+        start = played[inbound]
+        played[inbound] = end = start + size
+        data = (received if inbound else sent)[start:end]
+        yield TapeChunk(inbound, chunk["offset_us"], size, data)
