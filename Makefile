@@ -11,9 +11,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = 1
 export UV_PYTHON_DOWNLOADS = never
 
-.PHONY: help run test check lint format types lock vendor bench torture clean migration browser
+.PHONY: help run test check lint format types lock vendor bench bench-log torture clean migration browser
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: .venv/.run ## serve on http://127.0.0.1:8000 (settings: docs/operations.md)
 	@$(BIN)/python -m app
@@ -37,6 +37,9 @@ torture: .venv/.dev ## the long tests: kills, floods, leaks
 
 bench: build/peers/.peers ## measure beside the standard library and its peers; ARGS= goes to it
 	@build/peers/bin/python -m bench $(ARGS)
+
+bench-log: .venv/.run ## measure the request log; ROWS= how many, 1000000
+	@$(BIN)/python -m bench.log
 
 migration: .venv/.run ## a new migration from the tables: make migration m="add notes"
 	@$(BIN)/alembic upgrade head && $(BIN)/alembic revision --autogenerate -m "$(m)"
