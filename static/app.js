@@ -75,18 +75,22 @@ function tick() {
 setInterval(tick, 1000);
 on("htmx:after:swap", tick);
 
-// --- copying: a text as it stands, or a payload as hex, text or base64 ---
+// --- copying: a text as it stands, or a payload as hex, text, base64, Python or a command ---
+const escaped = (encoded, special, escape) => Array.from(atob(encoded), (c) => (c < " " || c > "~" || special.includes(c) ? escape(c.charCodeAt(0)) : c)).join("");
 const AS = {
   base64: (encoded) => encoded,
   hex: (encoded) => Array.from(atob(encoded), (c) => c.charCodeAt(0).toString(16).padStart(2, "0")).join(" ").toUpperCase(),
   text: (encoded) => new TextDecoder().decode(Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0))),
+  python: (encoded) => `b"${escaped(encoded, '"\\', (code) => `\\x${code.toString(16).padStart(2, "0")}`)}"`,
+  // printf takes octal everywhere; every byte that a shell or printf would read is one.
+  nc: (encoded, command) => `printf '${escaped(encoded, "'\\%", (code) => `\\${code.toString(8).padStart(3, "0")}`)}' | ${command}`,
 };
 
 on("click", async (event) => {
   const button = event.target.closest("[data-copy], [data-copy-as]");
   if (!button) return;
-  const encoded = button.closest("[data-payload]")?.dataset.payload;
-  const text = button.dataset.copy ?? AS[button.dataset.copyAs](encoded);
+  const { payload, command } = button.closest("[data-payload]")?.dataset ?? {};
+  const text = button.dataset.copy ?? AS[button.dataset.copyAs](payload, command);
   try {
     await navigator.clipboard.writeText(text);
   } catch {

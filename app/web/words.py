@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.domain import Count, InetAddress, LogStats, ServerStatus
+from app.domain import Count, InetAddress, LogStats, RequestSummary, ServerStatus
 from app.web.filters import exact
 
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -76,6 +76,22 @@ def command(status: ServerStatus) -> str | None:
     host, port = bound
     flag = "-u " if status.spec.transport == "udp" else ""
     return f"nc {flag}{_ANY_HOST.get(host, host)} {port}"
+
+
+def again(row: RequestSummary) -> str | None:
+    """The command that sends something to where a request was sent; None if nobody knows where."""
+    if row.transport in ("unix", "unix-datagram"):
+        if not row.address.startswith("/"):
+            return None
+        return (
+            f"nc {'-uU' if row.transport == 'unix-datagram' else '-U'} {shlex.quote(row.address)}"
+        )
+    host, colon, port = row.address.rpartition(":")
+    if row.transport not in ("tcp", "udp") or not colon:
+        return None
+    host = host.removeprefix("[").removesuffix("]")
+    flag = "-u -w1" if row.transport == "udp" else "-N"
+    return f"nc {flag} {shlex.quote(_ANY_HOST.get(host, host))} {port}"
 
 
 def _openssl_address(bound: tuple[str, int] | str) -> str:
@@ -158,6 +174,7 @@ def found(counted: Count) -> str:
 
 FILTERS: Mapping[str, Callable[..., object]] = {
     "address": address,
+    "again": again,
     "closed_by": closed_by,
     "descriptor": descriptor,
     "command": command,
