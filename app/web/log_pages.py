@@ -57,6 +57,15 @@ def of_server(name: str) -> Search:
     return search("", name)
 
 
+def of_peer(row: RequestSummary) -> Search:
+    """All that came from where `row` did, from whatever port."""
+    host, colon, _ = row.peer.rpartition(":")
+    peer = f"{host}{colon}" if colon else row.peer
+    terms = (Is("server", row.server), Is("peer", peer)) if peer else (Is("server", row.server),)
+    filter_ = Filter(terms)
+    return Search(line_of(filter_), filter_)
+
+
 def log_context(
     services: Services,
     asked: Search,

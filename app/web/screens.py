@@ -14,7 +14,7 @@ from app.deps import Services
 from app.domain import ServerStatus
 from app.services.live import Batch
 from app.web import words
-from app.web.log_pages import NewestRows, Search, log_context, of_server
+from app.web.log_pages import NewestRows, Search, log_context, of_peer, of_server
 from app.web.tape import tape
 from app.web.view import partial, render
 
@@ -199,6 +199,7 @@ def request_context(
     return {
         "detail": detail,
         "row": detail.summary,
+        "peer_search": of_peer(detail.summary),
         "tape": tape(detail, None) if everything else tape(detail),
         "payloads": (
             ("received", "Received", detail.received, b64encode(detail.received.prefix).decode()),

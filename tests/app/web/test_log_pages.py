@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html as html_module
 import re
+from dataclasses import replace
 
 import pytest
 
 from app.web.filters import requests_href
-from app.web.log_pages import of_server, search
+from app.web.log_pages import of_peer, of_server, search
 from tests.app.web.conftest import Panel, until
+from tests.app.web.test_words import ROW
 
 
 @pytest.fixture
@@ -84,6 +86,25 @@ def _link(html: str, words: str) -> str:
 
 def _ids(html: str) -> list[str]:
     return re.findall(r'<tr id="request-([\d-]+)"', html)
+
+
+def test_a_request_leads_to_all_of_its_peer(talked: Panel) -> None:
+    newest = talked.requests("echo")[0]["id"]
+    href = _link(talked.html(f"/requests/{newest}"), "All from this peer")
+    assert href == "/requests?q=server%3Aecho%20peer%3A127.0.0.1%3A"
+    assert rows(talked.html(href)) == 3
+
+
+@pytest.mark.parametrize(
+    ("peer", "line"),
+    [
+        ("[fe80::1]:5000", "server:echo peer:[fe80::1]:"),
+        ("pid 42", 'server:echo peer:"pid 42"'),
+        ("", "server:echo"),
+    ],
+)
+def test_search_of_a_peer(peer: str, line: str) -> None:
+    assert of_peer(replace(ROW, peer=peer)).line == line
 
 
 def test_addresses_of_pages() -> None:
