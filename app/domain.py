@@ -16,6 +16,7 @@ Transport = Literal["tcp", "udp", "unix", "unix-datagram"]
 Concurrency = Literal["single", "threading", "pool", "forking", "event"]
 Isolation = Literal["thread", "process"]
 ClientCertificates = Literal["none", "optional", "required"]
+CapturePolicy = Literal["full", "preview", "sizes"]
 Wanted = Literal["running", "stopped"]
 State = Literal["stopped", "starting", "running", "stopping", "failed"]
 OptionValue = str | int | float | bool
@@ -29,6 +30,10 @@ DATAGRAMS: tuple[Transport, ...] = ("udp", "unix-datagram")
 CONCURRENCIES: tuple[Concurrency, ...] = ("pool", "threading", "event", "forking", "single")
 ISOLATIONS: tuple[Isolation, ...] = ("thread", "process")
 CLIENT_CERTIFICATES: tuple[ClientCertificates, ...] = ("none", "optional", "required")
+CAPTURE_POLICIES: tuple[CapturePolicy, ...] = ("full", "preview", "sizes")
+
+#: Bytes kept of each direction of a request under the policy `preview`.
+PREVIEW_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,22 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """What is kept of the bytes that cross: how many, and what of them is masked before."""
+
+    policy: CapturePolicy = "full"  # `sizes`: none, only how many they were, and when
+    bytes: int = 65_536  # of each direction of a request, under `full`
+    mask: tuple[str, ...] = ()  # "text:password", "re:[0-9]{16}": what is replaced by *
+
+    @property
+    def kept_bytes(self) -> int:
+        """Of each direction of a request, at most."""
+        if self.policy == "full":
+            return self.bytes
+        return PREVIEW_BYTES if self.policy == "preview" else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSpec:
     """The definition of a server: what the control database keeps."""
 
@@ -92,6 +113,7 @@ class ServerSpec:
     handler_options: Mapping[str, OptionValue] = field(default_factory=dict)
     limits: Limits = Limits()
     tls: Tls | None = None
+    capture: Capture = Capture()
     wanted: Wanted = "stopped"
     created_us: int = 0
 
@@ -137,7 +159,10 @@ ClientConnection = ConnectionInfo
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """One direction of a request: kept prefix, true length, digest of all of it (hex)."""
+    """One direction of a request: kept prefix, true length, digest of all of it (hex).
+
+    The digest is empty while the request is open, and where it would tell of what is masked.
+    """
 
     prefix: bytes
     total: int

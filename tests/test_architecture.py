@@ -72,6 +72,7 @@ RULES = {
     "app.store": rule(_FACTS, _SQL),
     "app.services": rule(f"{_FACTS} app.handlers app.store"),
     "app.services.pem": rule("app.errors", "cryptography"),
+    "app.services.masks": rule(others="re2"),
     "app.instance": rule("app.errors"),
     "app.demo": rule("app.errors app.settings app.services"),
     "app.deps": rule(f"{_FACTS} app.handlers.registry app.services", "fastapi"),

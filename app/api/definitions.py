@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain import (
+    CapturePolicy,
     ClientCertificates,
     Concurrency,
     Isolation,
@@ -74,6 +75,24 @@ class TlsBody(Body):
     client_certificates: ClientCertificates = "none"
 
 
+class CaptureBody(Body):
+    policy: CapturePolicy | None = Field(
+        None,
+        description="what is kept of the bytes of a request: full, of each direction as many as"
+        " `bytes` says; preview, the first 256; sizes, none, only how many they were and when",
+    )
+    bytes: int | None = Field(
+        None, ge=0, le=16_777_216, description="kept of each direction under full"
+    )
+    mask: list[str] | None = Field(
+        None,
+        max_length=16,
+        description="what is replaced by * before it is kept or shown: `text:` with a text or"
+        " `re:` with an RE2 regex of bytes, each of 256 characters at most; replaced whole",
+        examples=[["text:hunter2", r"re:(?i)password=[^&\s]*"]],
+    )
+
+
 class ServerDefinition(Body):
     name: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")
     transport: Transport
@@ -86,6 +105,7 @@ class ServerDefinition(Body):
     address: InetAddressBody | UnixAddressBody
     limits: LimitsBody | None = None
     tls: TlsBody | None = Field(None, description="of tcp and unix servers; null: none")
+    capture: CaptureBody | None = None
     wanted: Wanted | None = None
 
 
@@ -99,6 +119,7 @@ class ServerChange(Body):
     address: InetAddressBody | UnixAddressBody | None = None
     limits: LimitsBody | None = None
     tls: TlsBody | None = Field(None, description="replaced whole; null turns it off")
+    capture: CaptureBody | None = None
     wanted: Wanted | None = None
 
 

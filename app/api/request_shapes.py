@@ -45,8 +45,9 @@ class CountShape(Shape):
 
 
 class PayloadShape(Shape):
-    """`base64` and `text` are of the kept prefix; `bytes` and `sha256` of all of it. `sha256` is
-    empty while the request is open."""
+    """`base64` and `text` are of the kept prefix, masked where the server says so; `bytes` and
+    `sha256` of all that crossed. `sha256` is empty while the request is open, and where something
+    is masked or may be."""
 
     base64: str
     text: str

@@ -50,8 +50,8 @@ def get_server(name: str, servers: Servers) -> ServerShape:
     openapi_extra=body_of(ServerChange),
 )
 def update_server(name: str, body: JsonObject, servers: Servers) -> ServerShape:
-    """Change any part of a definition but the name. A running server takes new limits and
-    `wanted`; for the rest it must be stopped first (409)."""
+    """Change any part of a definition but the name. A running server takes new limits,
+    `capture` and `wanted`; for the rest it must be stopped first (409)."""
     return server_shape(servers.update(name, body))
 
 

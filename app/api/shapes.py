@@ -76,6 +76,12 @@ class TlsShape(Shape):
     client_certificates: str
 
 
+class CaptureShape(Shape):
+    policy: str
+    bytes: int
+    mask: list[str]
+
+
 class InetShape(Shape):
     host: str
     port: int
@@ -95,6 +101,7 @@ class ServerShape(Shape):
     address: InetShape | UnixShape
     limits: LimitsShape
     tls: TlsShape | None
+    capture: CaptureShape
     wanted: str
     state: str
     error: str | None
@@ -164,6 +171,7 @@ def server_shape(status: ServerStatus) -> ServerShape:
         else UnixShape(name=address.name),
         limits=LimitsShape.model_validate(spec.limits, from_attributes=True),
         tls=spec.tls and TlsShape.model_validate(spec.tls, from_attributes=True),
+        capture=CaptureShape.model_validate(spec.capture, from_attributes=True),
         wanted=spec.wanted,
         created_at=iso(spec.created_us),
         started_at=None if status.started_us is None else iso(status.started_us),

@@ -16,6 +16,7 @@ from app.domain import (
     ISOLATIONS,
     TRANSPORTS,
     Address,
+    Capture,
     Concurrency,
     InetAddress,
     Isolation,
@@ -31,6 +32,7 @@ from app.errors import Invalid
 from app.handlers.options import read_options
 from app.handlers.registry import HandlerRegistry
 from app.services.addresses import AddressRules
+from app.services.capture import read_capture
 from app.services.encryption import Check, check_transport, read_tls
 from app.services.fields import FieldReader
 from app.services.kinds import KIND_CLASSES
@@ -52,10 +54,11 @@ _KEYS = (
     "address",
     "limits",
     "tls",
+    "capture",
     "wanted",
 )
 #: What a running server cannot change, besides FIXED_LIMITS.
-_FIXED = tuple(key for key in _KEYS if key not in ("name", "limits", "wanted"))
+_FIXED = tuple(key for key in _KEYS if key not in ("name", "limits", "capture", "wanted"))
 _ADDRESS_KEYS = ("host", "port", "name")
 _KEYS_OF: Mapping[Transport, tuple[str, ...]] = {
     "tcp": ("host", "port"),
@@ -86,9 +89,9 @@ def define(body: Mapping[str, object], around: Surroundings) -> ServerSpec:
 def amend(spec: ServerSpec, body: Mapping[str, object], around: Surroundings) -> ServerSpec:
     """`spec` with the changes that `body` asks for.
 
-    `address` and `limits` may be given in part. `tls` and `handler_options` are replaced whole,
-    and the options start empty when the handler changes. What is not touched is not judged
-    again: a server whose handler file has gone can still be told to stop.
+    `address`, `limits` and `capture` may be given in part. `tls` and `handler_options` are
+    replaced whole, and the options start empty when the handler changes. What is not touched is
+    not judged again: a server whose handler file has gone can still be told to stop.
 
     Raises: as `define`.
     """
@@ -129,6 +132,7 @@ class _Reading:
         address = self._address(transport)
         limits = self._limits()
         tls = self._tls(transport)
+        capture = self._capture()
         wanted = self._choice("wanted", _WANTED, base.wanted if base else "stopped")
         self._read.settle()
         assert address is not None  # as _sure(), which mypy cannot infer for a union
@@ -142,6 +146,7 @@ class _Reading:
             address=address,
             limits=limits,
             tls=tls,
+            capture=capture,
             wanted=_sure(wanted),
             created_us=base.created_us if base else 0,
         )
@@ -257,6 +262,10 @@ class _Reading:
     def _limits(self) -> Limits:
         limits = self._base.limits if self._base else Limits()
         return read_limits(self._read, self._body.get("limits", {}), limits)
+
+    def _capture(self) -> Capture:
+        capture = self._base.capture if self._base else Capture()
+        return read_capture(self._read, self._body.get("capture", {}), capture)
 
     def _tls(self, transport: Transport | None) -> Tls | None:
         base = self._base

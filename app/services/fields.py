@@ -60,6 +60,15 @@ class FieldReader:
         self.wrong("wrong_type", f"{path} must be a number.", path)
         return None
 
+    def texts(self, given: Mapping[str, object], path: str) -> tuple[str, ...] | None:
+        """A list of texts."""
+        value = self._value(given, path)
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return tuple(value)
+        if value is not None:
+            self.wrong("wrong_type", f"{path} must be a list of texts.", path)
+        return None
+
     def choice(self, given: Mapping[str, object], path: str, choices: tuple[C, ...]) -> C | None:
         value = self.text(given, path)
         for choice in choices:

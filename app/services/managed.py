@@ -26,6 +26,7 @@ from app.errors import AppError, Unavailable
 from app.handlers.registry import HandlerRegistry
 from app.services.addresses import AddressRules
 from app.services.bind_errors import refusal
+from app.services.capture import Keeper
 from app.services.certificates import Certificates
 from app.services.listening import Listener, TlsFiles, listen
 from app.services.socket_files import SocketFiles
@@ -70,6 +71,7 @@ class ManagedServer:
         self.lock = threading.Lock()
         self.spec = spec
         self.trouble: str | None = None  # what it suffers from while running
+        self._keeper = Keeper(spec.name, spec.capture)
         self._means = means
         self._refused: AppError | None = None  # why the last start came to nothing
         self._run: Run | None = None  # the present one, or the last
@@ -122,7 +124,8 @@ class ManagedServer:
         return self._run.error if self._run is not None else None
 
     def connections(self) -> list[ClientConnection]:
-        return [] if self._run is None else self._run.connections()
+        connections = [] if self._run is None else self._run.connections()
+        return [self._keeper.shown(connection) for connection in connections]
 
     def disconnect(self, connection_id: int) -> bool:
         return self._run is not None and self._run.disconnect(connection_id)
@@ -130,10 +133,13 @@ class ManagedServer:
     # -- changed --------------------------------------------------------------------------
 
     def amend(self, spec: ServerSpec) -> None:
-        """Follow another definition: limits at once, the rest from the next start."""
+        """Follow another definition: limits and what is kept at once, the rest from the next
+        start."""
+        if spec.capture != self.spec.capture:
+            self._keeper = Keeper(spec.name, spec.capture)
         self.spec = spec
         if self._run is not None:
-            self._run.limits = _sockcore_limits(spec.limits)
+            self._run.limits = self._limits()
 
     def settle(self) -> None:
         """Do not come back by yourself, where you may: what you were is about to change."""
@@ -183,17 +189,26 @@ class ManagedServer:
         spec, handlers = self.spec, self._means.handlers
         handler = handlers.handler_class(spec.handler, spec.transport, spec.handler_options)
         listener = self._listener()
-        limits = _sockcore_limits(spec.limits)
+        limits = self._limits()
         if spec.isolation == "process":
             return HostedServer(
-                _HOSTED, (listener.values(),), name=spec.name, sink=self._means.sink, limits=limits
+                _HOSTED, (listener.values(),), name=spec.name, sink=self._hear, limits=limits
             )
         return sockcore.BackgroundServer(
             lambda: listen(listener, handler),
             name=spec.name,
-            sink=self._means.sink,
+            sink=self._hear,
             limits=limits,
         )
+
+    def _hear(self, event: sockcore.Event) -> None:
+        """The event sink of its runs: nobody else hears of bytes that are not to be kept."""
+        if isinstance(event, sockcore.RequestProgressed | sockcore.RequestFinished):
+            event = self._keeper.kept(event)
+        self._means.sink(event)
+
+    def _limits(self) -> sockcore.Limits:
+        return _sockcore_limits(self.spec.limits, self._keeper.tape_bytes)
 
     def _listener(self) -> Listener:
         spec = self.spec
@@ -260,7 +275,7 @@ def _shown(address: Any) -> tuple[str, int] | str | None:
     return address if address is None or isinstance(address, str) else str(address)
 
 
-def _sockcore_limits(limits: Limits) -> sockcore.Limits:
+def _sockcore_limits(limits: Limits, tape_bytes: int) -> sockcore.Limits:
     return sockcore.Limits(
         max_connections=limits.max_connections,
         max_connections_per_address=limits.max_connections_per_address or None,
@@ -268,4 +283,5 @@ def _sockcore_limits(limits: Limits) -> sockcore.Limits:
         send_timeout_s=limits.send_timeout_s or None,
         handshake_timeout_s=limits.handshake_timeout_s,
         handler_timeout_s=limits.handler_timeout_s or None,
+        tape_bytes=tape_bytes,
     )

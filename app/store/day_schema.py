@@ -95,7 +95,7 @@ UPDATE requests SET
 WHERE seq = ?
 """
 
-#: The same for an event that brings no payload bytes: those stored stay.
+#: The same for an event that brings neither payload bytes nor a tape: those stored stay.
 UPDATE_FACTS: Final = """
 UPDATE requests SET
     duration_us = ?, outcome = ?, closed_by = ?,
@@ -116,7 +116,8 @@ DETAILS: Final = (
 
 
 def has_payload(event: RequestEvent) -> bool:
-    return bool(event.received.prefix or event.sent.prefix)
+    """Or a tape at least: of a server that keeps sizes only, that is all there is."""
+    return bool(event.chunks or event.received.prefix or event.sent.prefix)
 
 
 def insert_values(event: RequestEvent, seq: int) -> Values:

@@ -13,6 +13,7 @@ from sqlmodel import Session, select
 
 from app.domain import (
     Address,
+    Capture,
     Concurrency,
     InetAddress,
     Isolation,
@@ -96,6 +97,7 @@ def _columns(spec: ServerSpec) -> dict[str, Any]:
         "address": dataclasses.asdict(spec.address),
         "limits": dataclasses.asdict(spec.limits),
         "tls": None if spec.tls is None else dataclasses.asdict(spec.tls),
+        "capture": {**dataclasses.asdict(spec.capture), "mask": list(spec.capture.mask)},
         "wanted": spec.wanted,
         "created_us": spec.created_us,
     }
@@ -112,6 +114,7 @@ def _spec(row: ServerRow) -> ServerSpec:
         address=_address(row.address),
         limits=Limits(**row.limits),
         tls=None if row.tls is None else Tls(**row.tls),
+        capture=Capture(**{**row.capture, "mask": tuple(row.capture["mask"])}),
         wanted=cast(Wanted, row.wanted),
         created_us=row.created_us,
     )

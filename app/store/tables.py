@@ -40,5 +40,6 @@ class ServerRow(Table, table=True):
     address: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     limits: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     tls: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True)))
+    capture: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     wanted: str
     created_us: int = Field(sa_column=Column(BigInteger, nullable=False))

@@ -14,6 +14,7 @@ from app.domain import (
     CONCURRENCIES,
     STREAMS,
     TRANSPORTS,
+    Capture,
     InetAddress,
     Limits,
     ServerSpec,
@@ -46,6 +47,10 @@ _FIELDS = {
     "tls.certificate": "certificate",
     "tls": "certificate",
     "hosts": "certificate",
+    "capture": "capture",
+    "capture.policy": "capture",
+    "capture.bytes": "capture_bytes",
+    "capture.mask": "mask",
     **{f"limits.{key}": key for key in LIMIT_KEYS},
 }
 
@@ -65,6 +70,7 @@ def blank(found: Services) -> dict[str, str]:
         "start": "on",
         **_tls_values(None),
         **_limit_values(Limits()),
+        **_capture_values(Capture()),
     }
 
 
@@ -78,6 +84,7 @@ def filled(spec: ServerSpec) -> dict[str, str]:
         "handler": spec.handler,
         **_tls_values(spec.tls),
         **_limit_values(spec.limits),
+        **_capture_values(spec.capture),
     }
     for option, value in spec.handler_options.items():
         text = str(value).lower() if isinstance(value, bool) else str(value)
@@ -98,6 +105,7 @@ def body(found: Services, given: Values) -> dict[str, object]:
         "address": _address(given),
         "tls": _tls(given),
         "limits": limits,
+        "capture": _capture(given),
     }
     # A forking server has its own process whatever the two buttons say, which are not shown then.
     forking = given.get("concurrency") == "forking"
@@ -125,6 +133,27 @@ def _field(path: str, values: Values) -> str:
 def _limit_values(limits: Limits) -> dict[str, str]:
     values = {key: getattr(limits, key) for key in LIMIT_KEYS}
     return {k: str(int(v)) if v == int(v) else str(v) for k, v in values.items()}
+
+
+def _capture_values(capture: Capture) -> dict[str, str]:
+    return {
+        "capture": capture.policy,
+        "capture_bytes": str(capture.bytes),
+        "mask": "\n".join(capture.mask),
+    }
+
+
+def _capture(given: Values) -> dict[str, object]:
+    """A mask is a line; a space at its end belongs to it."""
+    capture: dict[str, object] = {}
+    if "capture" in given:
+        capture["policy"] = given["capture"]
+    if given.get("capture_bytes", "").strip():
+        capture["bytes"] = _number(given["capture_bytes"].strip())
+    if "mask" in given:
+        lines = given["mask"].replace("\r\n", "\n").split("\n")
+        capture["mask"] = [line for line in lines if line.strip()]
+    return capture
 
 
 def _tls_values(tls: Tls | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import Services, services
-from app.domain import CONCURRENCIES, ISOLATIONS, TRANSPORTS
+from app.domain import CAPTURE_POLICIES, CONCURRENCIES, ISOLATIONS, TRANSPORTS
 from app.errors import AppError, Conflict, NotFound
 from app.services.kinds import KINDS
 from app.web import form_values
@@ -148,6 +148,7 @@ def _choices(found: Services) -> dict[str, object]:
         "transports": TRANSPORTS,
         "concurrencies": CONCURRENCIES,
         "isolations": ISOLATIONS,
+        "policies": CAPTURE_POLICIES,
         "certificates": found.certificates.all(),
         "make": MAKE,
         "handlers": [info for info in found.handlers.entries() if not info.broken],

@@ -80,10 +80,9 @@ def _missing(detail: RequestDetail, inbound: bool, payload: Payload) -> Iterator
     if taped < payload.total:
         yield Gap(f"{_bytes(payload.total - taped)} {whose} crossed after the end of this tape")
     if payload.truncated:
-        yield Gap(
-            f"kept: the first {exact(len(payload.prefix))} of {_bytes(payload.total)} {whose};"
-            f" sha256 of all of them: {payload.sha256}"
-        )
+        kept = f"the first {exact(len(payload.prefix))}" if payload.prefix else "none"
+        digest = f"; sha256 of all of them: {payload.sha256}" if payload.sha256 else ""
+        yield Gap(f"kept: {kept} of {_bytes(payload.total)} {whose}{digest}")
 
 
 def _bytes(number: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.domain import Count, InetAddress, LogStats, ServerStatus
+from app.domain import Capture, Count, InetAddress, LogStats, ServerStatus
 from app.web.filters import exact
 
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -83,6 +83,19 @@ def _openssl_address(bound: tuple[str, int] | str) -> str:
         return f"-unix {shlex.quote(bound)}"
     host, port = bound
     return f"-connect {host_and_port(_ANY_HOST.get(host, host), port)}"
+
+
+def kept(status: ServerStatus) -> str | None:
+    """What is kept of the bytes that cross; None for what is by default."""
+    capture = status.spec.capture
+    if capture == Capture():
+        return None
+    if not capture.kept_bytes:
+        words = "sizes only"
+    else:
+        words = f"the first {exact(capture.kept_bytes)} bytes each way"
+    masks = len(capture.mask)
+    return f"{words}, {masks} mask{'' if masks == 1 else 's'}" if masks else words
 
 
 def outcome(word: str) -> str:
@@ -160,6 +173,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "address": address,
     "closed_by": closed_by,
     "descriptor": descriptor,
+    "kept": kept,
     "command": command,
     "found": found,
     "outcome": outcome,

@@ -123,6 +123,19 @@ def test_nothing_is_nothing() -> None:
     assert tape.last_bytes(32) == b""
 
 
+def test_with_no_room_nothing_is_kept_and_all_is_counted_and_digested() -> None:
+    tape = Tape(Limits(tape_bytes=0))
+    assert tape.snapshot(digest=True) == (Bytes(), Bytes(), ())
+    tape.note(True, b"first")  # told from the pile, were there room
+    assert tape.snapshot(digest=True)[:2] == (expected(b"first", 0), Bytes())
+    tape.note(True, b"second")
+    tape.note(False, b"answer")
+    received, sent, chunks = tape.snapshot(digest=True)
+    assert (received, sent) == (expected(b"firstsecond", 0), expected(b"answer", 0))
+    assert [(chunk.inbound, chunk.size) for chunk in chunks] == [(True, 5), (True, 6), (False, 6)]
+    assert (tape.bytes_in, tape.bytes_out) == (11, 6)
+
+
 def test_buffer_may_be_reused_by_its_owner() -> None:
     tape = Tape(Limits(tape_bytes=6))
     buffer = bytearray(b"first")

@@ -25,6 +25,7 @@ SERVER = {
     "address": dict,
     "limits": dict,
     "tls": type(None),
+    "capture": dict,
     "wanted": str,
     "state": str,
     "error": type(None),
@@ -117,6 +118,7 @@ def test_server_has_its_fields(api: Api, make_server: MakeServer) -> None:
         "max_children": int,
         "backlog": int,
     }
+    assert server["capture"] == {"policy": "full", "bytes": 65_536, "mask": []}
     assert all(TIME.fullmatch(moment) for moment in times(server))
     (listed,) = [s for s in api.get("servers")["items"] if s["name"] == server["name"]]
     assert listed == server
@@ -292,5 +294,7 @@ def test_routes_with_a_body_describe_it(openapi: Json) -> None:
         fields = openapi["components"]["schemas"][name]["properties"]
         assert set(fields) == {
             *("name", "transport", "concurrency", "isolation", "handler", "handler_options"),
-            *("address", "limits", "tls", "wanted"),
+            *("address", "limits", "tls", "capture", "wanted"),
         }
+    capture = openapi["components"]["schemas"]["CaptureBody"]["properties"]
+    assert set(capture) == {"policy", "bytes", "mask"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import InetAddress, Limits, ServerSpec, Tls, UnixAddress
+from app.domain import Capture, InetAddress, Limits, ServerSpec, Tls, UnixAddress
 from app.errors import Conflict, Invalid
 from app.handlers.registry import HandlerRegistry
 from app.services.definitions import Surroundings, amend, define
@@ -17,6 +17,7 @@ from tests.app.services.test_definitions import (
     told,
 )
 
+MASK = ("text:secret",)
 SPEC = ServerSpec(
     name="clock-1",
     transport="tcp",
@@ -25,6 +26,7 @@ SPEC = ServerSpec(
     handler_options={"utc": True},
     address=InetAddress("127.0.0.1", 10001),
     limits=Limits(max_connections=7, idle_timeout_s=8.0, backlog=9),
+    capture=Capture(mask=MASK),
     wanted="running",
     created_us=5,
 )
@@ -60,6 +62,9 @@ def test_a_change_of_nothing_changes_nothing() -> None:
             {"limits": {"backlog": 1}},
             {"limits": Limits(max_connections=7, idle_timeout_s=8.0, backlog=1)},
         ),
+        ({"capture": {"policy": "sizes"}}, {"capture": Capture(policy="sizes", mask=MASK)}),
+        ({"capture": {"bytes": 0}}, {"capture": Capture(bytes=0, mask=MASK)}),
+        ({"capture": {"mask": []}}, {"capture": Capture()}),
         ({"handler_options": {}}, {"handler_options": {}}),
         ({"handler_options": {"utc": False}}, {"handler_options": {"utc": False}}),
         ({"handler": "clock"}, {}),
@@ -98,6 +103,7 @@ def test_a_change_touches_what_it_names(
         ({"address": {"port": 80}}, ("privileged_port", "address.port")),
         ({"address": None}, ("wrong_type", "address")),
         ({"limits": {"backlog": 0}}, ("limit_range", "limits.backlog")),
+        ({"capture": None}, ("wrong_type", "capture")),
         ({"wanted": "gone"}, ("unknown_wanted", "wanted")),
     ],
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import InetAddress, Limits, ServerSpec, Tls, UnixAddress
+from app.domain import Capture, InetAddress, Limits, ServerSpec, Tls, UnixAddress
 from app.errors import Conflict, FieldError, Forbidden, Invalid
 from app.handlers.registry import HandlerRegistry
 from app.services.definitions import Surroundings, define
@@ -79,6 +79,7 @@ def test_everything_that_can_be_said_is_kept() -> None:
             "max_children": 4,
             "backlog": 65535,
         },
+        "capture": {"policy": "preview", "bytes": 1, "mask": ["text:a", "re:b+"]},
         "wanted": "running",
     }
     spec = defined({**UNIX, **said, "transport": "unix-datagram", "concurrency": "single"})
@@ -102,6 +103,7 @@ def test_everything_that_can_be_said_is_kept() -> None:
             max_children=4,
             backlog=65535,
         ),
+        capture=Capture(policy="preview", bytes=1, mask=("text:a", "re:b+")),
         wanted="running",
     )
     assert type(spec.limits.idle_timeout_s) is float

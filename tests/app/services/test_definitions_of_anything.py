@@ -12,6 +12,7 @@ from app.domain import ServerSpec
 from app.errors import AppError
 from app.services.definitions import amend, define
 from app.services.limits import LIMIT_KEYS
+from app.services.masks import Masks
 from tests.app.services.test_amendments import SPEC
 from tests.app.services.test_definitions import AROUND, TCP, UNIX
 
@@ -29,12 +30,26 @@ def near(*good: object) -> st.SearchStrategy[object]:
     return st.sampled_from(good) | JSON
 
 
+def _begun(beginning: str) -> st.SearchStrategy[str]:
+    return TEXT.map(lambda text: beginning + text)
+
+
 ADDRESS = st.fixed_dictionaries(
     {},
     optional={
         "host": HOST | st.integers() | st.none(),
         "port": st.integers(-2, 70_000) | JSON,
         "name": near("a.sock", "..", "a/b"),
+        "other": JSON,
+    },
+)
+MASK = st.sampled_from(["text:", "re:", ""]).flatmap(_begun)
+CAPTURE = st.fixed_dictionaries(
+    {},
+    optional={
+        "policy": near("full", "preview", "sizes"),
+        "bytes": st.integers(-2, 2**25) | JSON,
+        "mask": st.lists(MASK, max_size=18) | JSON,
         "other": JSON,
     },
 )
@@ -54,6 +69,7 @@ BODY = st.fixed_dictionaries(
         | JSON,
         "address": ADDRESS | st.lists(JSON, max_size=2) | SCALAR,
         "limits": LIMITS | JSON,
+        "capture": CAPTURE | JSON,
         "wanted": near("running", "stopped"),
         "other": JSON,
     },
@@ -66,6 +82,7 @@ def check(outcome: ServerSpec | AppError) -> None:
         kept = json.dumps(outcome.handler_options, ensure_ascii=False, allow_nan=False)
         assert json.loads(kept.encode()) == outcome.handler_options
         assert defined_again(outcome) == outcome
+        assert not Masks(outcome.capture.mask).faults
         return
     assert outcome.fields
     for fault in outcome.fields:

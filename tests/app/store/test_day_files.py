@@ -160,6 +160,19 @@ def test_an_end_without_payload_keeps_the_payload_stored(store: DayFiles) -> Non
     assert [chunk.data for chunk in found.tape] == [b"hello"]
 
 
+def test_a_tape_without_payload_is_completed_and_takes_the_payload_with_it(
+    store: DayFiles,
+) -> None:
+    """As of a server that keeps sizes only, and did not when the request began."""
+    store.append([progressed(1, b"hello")])
+    sizes = (Chunk(True, 0, 5), Chunk(True, 9, 4))
+    bare = finished(1, received=Bytes(b"", 9, b"\1" * 32), sent=Bytes(), chunks=sizes)
+    (row,) = store.append([bare])
+    found = detail(store, row.id)
+    assert found.received.prefix == b""
+    assert [(chunk.size, chunk.data) for chunk in found.tape] == [(5, b""), (4, b"")]
+
+
 def test_nothing_appended_leaves_no_file(store: DayFiles, tmp_path: Path) -> None:
     assert store.append([]) == []
     assert newest(store) == []

@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from app.domain import InetAddress, Limits, ServerSpec, UnixAddress
+from app.domain import Capture, InetAddress, Limits, ServerSpec, UnixAddress
 from app.store.database import FILE_NAME, MIGRATIONS, Database, make_engine
 from app.store.servers import ServerTable
 
@@ -73,6 +73,7 @@ def test_definitions_of_0001_go_on_as_they_were(old: Path) -> None:
             address=InetAddress("127.0.0.1", 10001),
             limits=limits,
             tls=None,
+            capture=Capture(policy="full", bytes=65_536),
             wanted="running",
             created_us=5,
         ),
@@ -86,6 +87,7 @@ def test_definitions_of_0001_go_on_as_they_were(old: Path) -> None:
             address=UnixAddress("local.sock"),
             limits=limits,
             tls=None,
+            capture=Capture(policy="full", bytes=65_536),
             created_us=5,
         ),
     ]
@@ -98,3 +100,21 @@ def test_the_way_back_to_0001_gives_back_what_it_knew(old: Path) -> None:
     migrate(old, "0001")
     with closing(sqlite3.connect(old)) as connection:
         assert connection.execute("SELECT * FROM servers ORDER BY name").fetchall() == before
+
+
+def test_the_way_back_to_0002_gives_back_what_it_knew(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    migrate(path, "0002")
+    row = ("clock", "tcp", "pool", "thread", "clock", "{}", '{"host": "::1", "port": 1}', "{}")
+    with closing(sqlite3.connect(path)) as connection:
+        names = "name, transport, concurrency, isolation, handler, handler_options, address"
+        insert = f"INSERT INTO servers ({names}, limits, wanted, created_us)"
+        connection.execute(f"{insert} VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'stopped', 5)", row)
+        connection.commit()
+        before = connection.execute("SELECT * FROM servers").fetchall()
+    with closing(Database(path)) as database:
+        (found,) = ServerTable(database).all()
+    assert found.capture == Capture()
+    migrate(path, "0002")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT * FROM servers").fetchall() == before

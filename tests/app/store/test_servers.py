@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import InetAddress, Limits, ServerSpec, Tls, UnixAddress
+from app.domain import Capture, InetAddress, Limits, ServerSpec, Tls, UnixAddress
 from app.errors import Conflict, NotFound
 from app.store.database import Database
 from app.store.servers import ServerTable
@@ -22,6 +22,7 @@ CLOCK = ServerSpec(
     address=InetAddress("127.0.0.1", 10001),
     handler_options={"greeting": "你好", "lines": 3, "pause_s": 0.5, "upper": True},
     limits=Limits(max_connections=7, idle_timeout_s=1.5, send_timeout_s=0.5, backlog=16),
+    capture=Capture(policy="preview", bytes=0, mask=("text:秘密", r"re:\x00+")),
     tls=Tls(certificate="mine", client_ca="ours", client_certificates="optional"),
     wanted="running",
     created_us=1_773_489_600_000_001,

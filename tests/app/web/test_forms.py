@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import asdict
+from html import unescape
 
 import pytest
 
@@ -188,19 +189,59 @@ def test_an_unknown_certificate_is_told_beside_the_choice(panel: Panel) -> None:
     assert "gone" in (fault(answer.text, "certificate") or "")
 
 
+def test_what_is_kept_is_chosen_changed_at_once_and_told(panel: Panel) -> None:
+    assert "Kept" not in panel.html(f"/servers/{panel.define('plain')['name']}")
+    chosen = {"capture": "full", "capture_bytes": "1000"}
+    mask = "text:a secret \r\n\r\nre:[0-9]{16}"
+    assert panel.post("/new", **FORM, **chosen, mask=mask, start="on").status_code == 303
+    before = panel.server("echo")
+    kept = {"policy": "full", "bytes": 1000, "mask": ["text:a secret ", "re:[0-9]{16}"]}
+    assert before["capture"] == kept
+    html = panel.html("/servers/echo")
+    assert "the first 1,000 bytes each way, 2 masks" in html
+    assert "a secret" not in html
+    form = fields(panel.html("/servers/echo/edit"))
+    answer = panel.post("/servers/echo/edit", **{**form, "capture": "sizes", "mask": ""})
+    assert answer.status_code == 303, fault(answer.text, "mask") or answer.text
+    after = panel.server("echo")
+    assert after["capture"] == {"policy": "sizes", "bytes": 1000, "mask": []}
+    assert after["started_at"] == before["started_at"]
+    assert "sizes only" in panel.html("/servers/echo")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("capture", "half", "There is no policy"),
+        ("capture_bytes", "16777217", "from 0 to 16777216"),
+        ("capture_bytes", "many", "whole number"),
+        ("mask", "text:a\nre:(", "Mask 2"),
+        ("mask", "secret", "begins neither with text: nor with re:"),
+    ],
+)
+def test_what_is_kept_wrongly_is_told_beside_it(
+    panel: Panel, field: str, value: str, told: str
+) -> None:
+    answer = panel.post("/new", **{**FORM, field: value})
+    assert answer.status_code == 422
+    assert told in (fault(answer.text, field) or "")
+    if field != "capture":
+        assert value in answer.text
+
+
 def test_an_edit_of_nothing_changes_nothing(panel: Panel) -> None:
     panel.http.post("/api/v1/certificates/self-signed", json={"name": "c", "hosts": ["a"]})
     tls = {"certificate": "c", "client_ca": "c", "client_certificates": "optional"}
     limits = {"handshake_timeout_s": 0.5, "max_connections_per_address": 4}
-    before = panel.define("one", isolation="process", tls=tls, limits=limits)
+    capture = {"policy": "preview", "bytes": 7, "mask": ["text:<b>", "re:&+"]}
+    before = panel.define("one", isolation="process", tls=tls, limits=limits, capture=capture)
     form = panel.html("/servers/one/edit")
     answer = panel.post("/servers/one/edit", **fields(form))
     assert answer.headers["Location"] == "/servers/one"
     after = panel.server("one")
     assert after["started_at"] == before["started_at"]
-    assert {k: after[k] for k in ("tls", "limits", "isolation")} == {
-        k: before[k] for k in ("tls", "limits", "isolation")
-    }
+    kept = ("tls", "limits", "isolation", "capture")
+    assert {k: after[k] for k in kept} == {k: before[k] for k in kept}
     assert "<details open><summary>Client certificates" in form
     assert '<details class="advanced" open>' in form
 
@@ -210,11 +251,18 @@ def fields(html: str) -> dict[str, str]:
     found = dict(
         re.findall(r'<input class="control[^"]*" id="[^"]*" name="([^"]*)" value="([^"]*)"', html)
     )
+    areas = re.findall(r'<textarea [^>]*name="([^"]*)"[^>]*>\n(.*?)</textarea>', html, re.S)
+    found |= {name: unescape(text) for name, text in areas}
     found |= dict(re.findall(r'<input type="radio" name="(\w+)" value="([\w-]+)" checked', html))
     for name, options in re.findall(
         r'<select [^>]*name="([^"]*)"[^>]*>(.*?)</select>', html, re.S
     ):
         chosen = re.search(r'<option(?: value="([^"]*)")?[^>]* selected>([^<]*)', options)
         first = re.search(r'<option value="([^"]*)"', options)
-        found[name] = (chosen[1] or chosen[2]) if chosen else (first[1] if first else "")
+        found[name] = _value(chosen) if chosen else (first[1] if first else "")
     return found
+
+
+def _value(option: re.Match[str]) -> str:
+    """Of an option that has none, its words."""
+    return str(option[2] if option[1] is None else option[1])

@@ -55,6 +55,17 @@ def test_what_was_not_kept_is_told_in_words() -> None:
     ]
 
 
+def test_where_nothing_is_kept_the_sizes_are_told() -> None:
+    chunk = TapeChunk(True, 5, 1_000, b"")
+    shown = tape(detail(chunk, received=Payload(b"", 1_000, "c0ffee"), sent=NOTHING))
+    line, gap = shown.lines
+    assert isinstance(line, TapeLine)
+    assert (line.size, line.hex) == (1_000, ("", ""))
+    words = "kept: none of 1,000 bytes from the client"
+    assert gap == Gap(f"{words}; sha256 of all of them: c0ffee")
+    assert tape(detail(received=Payload(b"", 1_000, ""), sent=NOTHING)).lines[-1] == Gap(words)
+
+
 def test_a_long_tape_is_cut_and_says_by_how_much() -> None:
     data = bytes(16 * (LINE_LIMIT + 7))
     chunk = TapeChunk(True, 0, len(data), data)
