@@ -79,18 +79,23 @@ class DayIndex:
         )
         for first, last in stale.fetchall():
             rows = _rows(self._day_file, first - 1, last)
-            if not _is_open(rows):
-                return self._enter(rows)
+            if rows and not _is_open(rows):
+                return self._enter(rows, replaced=first)
         rows = _rows(self._day_file, self.last_seq(), None)
         return self._enter(rows) if len(rows) >= BLOCK_ROWS else 0
 
     def last_seq(self) -> int:
         return last_seq(self._connection)
 
+    def forget(self, last: int) -> None:
+        """The rows up to the seq `last` are deleted."""
+        self._connection.execute("DELETE FROM blocks WHERE last_seq <= ?", (last,))
+
     def close(self) -> None:
         self._connection.close()
 
-    def _enter(self, rows: Sequence[_Row]) -> int:
+    def _enter(self, rows: Sequence[_Row], replaced: int | None = None) -> int:
+        """`replaced`: the first seq of the block that was there, of which rows may be deleted."""
         found: set[bytes] = set()
         hosts: set[str] = set()
         done = 0
@@ -111,6 +116,7 @@ class DayIndex:
             _bitmap(found),
         )
         with transaction(self._connection):
+            self._connection.execute("DELETE FROM blocks WHERE first_seq = ?", (replaced,))
             self._connection.execute(
                 "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", values
             )

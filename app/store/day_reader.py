@@ -35,6 +35,16 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         connection.close()
 
 
+@contextmanager
+def unless_dropped(path: Path) -> Iterator[None]:
+    """Amid it the file may be dropped: then it ends early, without an error."""
+    try:
+        yield
+    except sqlite3.Error:
+        if path.exists():
+            raise
+
+
 def known_version(connection: sqlite3.Connection, path: Path) -> int:
     """The schema's version: 0 if there is no schema yet, else the one this code knows.
 
@@ -66,6 +76,20 @@ def has_open_rows(path: Path) -> bool:
             return False
         query = "SELECT EXISTS (SELECT 1 FROM requests WHERE outcome = 'open')"
         return bool(connection.execute(query).fetchone()[0])
+
+
+def count_rows(path: Path) -> int:
+    with reading(path) as connection:
+        if connection is None:
+            return 0
+        return int(connection.execute("SELECT count(*) FROM requests").fetchone()[0])
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """What rows and their indexes take. Pages that are free are not counted: they serve again."""
+    asked = ("page_size", "page_count", "freelist_count")
+    size, pages, free = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked)
+    return int(size * (pages - free))
 
 
 def bounds(path: Path) -> tuple[int, int] | None:
