@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.domain import Capture, Count, InetAddress, LogStats, ServerStatus
-from app.web.filters import exact
+from app.services.retention import Kept
+from app.web.filters import exact, size
 
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -169,12 +170,26 @@ def found(counted: Count) -> str:
     return f"{exact(counted.rows)}+ requests"
 
 
+def forecast(kept: Kept) -> str:
+    """When the limit of the log's size is reached, at the rate of the last day."""
+    if not kept.rules.max_bytes:
+        return "There is no limit of its size."
+    rate = f"At the rate of the last 24 h, {size(kept.bytes_per_day)} a day,"
+    if kept.days_left is None:
+        return f"{rate} the limit is not reached soon."
+    if kept.days_left < 1:
+        return f"{rate} the limit is reached within a day; then the oldest requests go."
+    days = round(kept.days_left)
+    return f"{rate} the limit is reached in about {days} day{'' if days == 1 else 's'}."
+
+
 FILTERS: Mapping[str, Callable[..., object]] = {
     "address": address,
     "closed_by": closed_by,
     "descriptor": descriptor,
     "kept": kept,
     "command": command,
+    "forecast": forecast,
     "found": found,
     "outcome": outcome,
     "short_address": short_address,
