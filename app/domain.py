@@ -257,6 +257,16 @@ class HeldDay:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedFile:
+    """A day of the log that was damaged, and stands aside. `acknowledged`: somebody knows."""
+
+    name: str
+    path: str
+    bytes: int
+    acknowledged: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionRules:
     """How much of the log is kept. 0: no limit of that kind."""
 

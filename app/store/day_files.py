@@ -17,9 +17,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from app.domain import HeldDay, RequestSummary, StoreStats
+from app.domain import DamagedFile, RequestSummary, StoreStats
 from app.errors import Unavailable
 from app.store import day_reader, day_schema
+from app.store.damaged_days import DamagedDays
+from app.store.day_damage import DamagedDay, inode_of, noting_damage
 from app.store.day_folder import DayFolder, size
 from app.store.day_index import index_path
 from app.store.day_pages import DayPages
@@ -54,6 +56,7 @@ class DayFiles(DayPages):
         """
         super().__init__(DayFolder(data_dir / "requests"))
         self._folder.sweep()
+        self._damaged = DamagedDays(self._folder)
         self._index = LogIndex(self._folder.files)
         self._node_id = node_id(data_dir)
         self._writing = threading.Lock()  # guards everything below; readers use none of it
@@ -87,15 +90,21 @@ class DayFiles(DayPages):
         lost = 0
         with self._writing:
             for day in self._folder.days():
-                if day_reader.has_open_rows(self._folder.file(day)):
-                    lost += self._writer(day).mark_lost()
+                try:
+                    if day_reader.has_open_rows(self._folder.file(day)):
+                        with self._trusted(day) as writer:
+                            lost += writer.mark_lost()
+                except DamagedDay as damaged:
+                    self._set_aside_locked(damaged)
             self._close_idle_writers()
         return lost
 
     def stats(self) -> StoreStats:
         """See `RequestStore`. Thread: any."""
-        files = self._folder.files()
-        bounds = [found for path in files[:1] + files[-1:] if (found := _bounds(path))]
+        return self._mended(self._stats)
+
+    def _stats(self, files: Sequence[Path]) -> StoreStats:
+        bounds = [found for path in (*files[:1], *files[-1:]) if (found := _bounds(path))]
         return StoreStats(
             durable_seq=self._next_seq - 1,
             oldest_us=min((first for first, _ in bounds), default=None),
@@ -106,24 +115,7 @@ class DayFiles(DayPages):
 
     def build_index(self) -> int:
         """See `RequestStore`."""
-        return self._index.build()
-
-    def days(self) -> list[HeldDay]:
-        """See `RequestStore`. Thread: any."""
-        held: list[HeldDay] = []
-        for path in self._folder.files():
-            with day_reader.unless_dropped(path), day_reader.reading(path) as connection:
-                used = 0 if connection is None else day_reader.used_bytes(connection)
-                held.append(HeldDay(path.stem, used + size(index_path(path))))
-        return held
-
-    def rows(self, day: str) -> int:
-        """See `RequestStore`. Thread: any."""
-        if day in self._folder.days():
-            path = self._folder.file(day)
-            with day_reader.unless_dropped(path):
-                return day_reader.count_rows(path)
-        return 0
+        return self._mended(lambda _: self._index.build())
 
     def drop(self, day: str) -> bool:
         """See `RequestStore`."""
@@ -142,11 +134,15 @@ class DayFiles(DayPages):
         with self._writing:
             if not path.exists():
                 return False
-            with self._trusted(day) as writer:
-                over = writer.used_bytes() + size(index_path(path)) - most_bytes
-                last = writer.trim(over) if over > 0 else None
-                if last is None:
-                    return writer.shrink()
+            try:
+                with self._trusted(day) as writer:
+                    over = writer.used_bytes() + size(index_path(path)) - most_bytes
+                    last = writer.trim(over) if over > 0 else None
+                    if last is None:
+                        return writer.shrink()
+            except DamagedDay as damaged:
+                self._set_aside_locked(damaged)
+                return False
             self._open.drop(day, last)
         self._index.forget(path, last)
         return True
@@ -168,7 +164,38 @@ class DayFiles(DayPages):
         finally:
             self._writing.release()
 
+    def damaged(self) -> list[DamagedFile]:
+        """See `RequestStore`. Thread: any."""
+        return self._damaged.all()
+
+    def acknowledge(self, name: str) -> bool:
+        """See `RequestStore`. Thread: any."""
+        return self._damaged.acknowledge(name)
+
+    def _set_aside(self, damaged: DamagedDay) -> None:
+        with self._writing:
+            self._set_aside_locked(damaged)
+
+    def _set_aside_locked(self, damaged: DamagedDay) -> None:
+        """What was open in it is a new row when it is heard of again."""
+        day = damaged.path.stem
+        with self._index.letting_go(damaged.path):
+            if damaged.inode is None or inode_of(damaged.path) != damaged.inode:
+                return  # somebody else came first
+            if writer := self._writers.pop(day, None):
+                writer.abandon()
+            place = self._damaged.take(day)
+            self._open.lose(day)
+        log.error("%s; moved to %s, the log goes on without it", damaged, place)
+
     def _append_day(self, day: str, events: list[_Keyed]) -> list[_Row]:
+        try:
+            return self._commit_day(day, events)
+        except DamagedDay as damaged:
+            self._set_aside_locked(damaged)
+            return self._commit_day(day, events)
+
+    def _commit_day(self, day: str, events: list[_Keyed]) -> list[_Row]:
         """Commit `events` to one file; all of them or, with an exception, none."""
         inserts: list[Values] = []
         updates: list[Values] = []
@@ -197,7 +224,8 @@ class DayFiles(DayPages):
     def _trusted(self, day: str) -> Iterator[DayWriter]:
         """After a failed write or fsync a connection is not to be trusted: begin anew."""
         try:
-            yield self._writer(day)
+            with noting_damage(self._folder.file(day)):
+                yield self._writer(day)
         except sqlite3.Error:
             if failed := self._writers.pop(day, None):
                 failed.abandon()
@@ -224,11 +252,16 @@ class DayFiles(DayPages):
                 self._writers.pop(day).close()
 
     def _found(self, day: str) -> int:
-        """Returns: the last seq of a file that is there at the start."""
+        """Returns: the last seq of a file that is there at the start; 0 of a damaged one, whose
+        seqs may come again, then in another stream."""
         path = self._folder.file(day)
         try:
-            upgrade(path)
-            return day_reader.last_seq(path)
+            with noting_damage(path):
+                upgrade(path)
+                return day_reader.last_seq(path)
+        except DamagedDay as damaged:
+            self._set_aside_locked(damaged)
+            return 0
         except sqlite3.Error as error:
             raise Unavailable(
                 "request_log_unreadable",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from app.domain import RequestDetail
 from app.errors import Unavailable
 from app.store import day_schema
+from app.store.day_damage import noting_damage
 
 #: Seconds to wait while another connection recovers the write-ahead log of a killed process.
 BUSY_TIMEOUT_S: Final = 5.0
@@ -20,26 +21,37 @@ BUSY_TIMEOUT_S: Final = 5.0
 def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
     """A connection that cannot write; None if the file has no schema yet, so no rows.
 
-    Raises: Unavailable `request_log_unknown_version`, sqlite3.Error.
+    Raises: Unavailable `request_log_unknown_version`, DamagedDay, sqlite3.Error.
     """
-    connection = sqlite3.connect(
+    with noting_damage(path), closing(_connect(path)) as connection:
+        connection.execute("PRAGMA query_only=ON")
+        yield connection if known_version(connection, path) else None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro",
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
     )
-    try:
-        connection.execute("PRAGMA query_only=ON")
-        yield connection if known_version(connection, path) else None
-    finally:
-        connection.close()
+
+
+def version(path: Path) -> int:
+    """The version of the schema, also one that this code does not know."""
+    with closing(_connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 @contextmanager
 def unless_dropped(path: Path) -> Iterator[None]:
-    """Amid it the file may be dropped: then it ends early, without an error."""
+    """Amid it the file may be dropped: then it ends early, without an error.
+
+    Raises: DamagedDay for what SQLite calls damage.
+    """
     try:
-        yield
+        with noting_damage(path):
+            yield
     except sqlite3.Error:
         if path.exists():
             raise

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from app.store import day_schema
+from app.store import day_reader, day_schema
 from app.store.day_reader import known_version, used_bytes
 from app.store.day_schema import Values
 
@@ -35,8 +35,11 @@ _SHRINK_PAGES: Final = 256
 def upgrade(path: Path) -> None:
     """Bring the file of an older version to this one's; killed amid it, it is as it was.
 
+    One that needs nothing is not opened for writing: if it is damaged it stays as it is.
     Raises: sqlite3.Error.
     """
+    if day_reader.version(path) not in day_schema.UPGRADES:
+        return
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     with closing(connection):
         version = connection.execute("PRAGMA user_version").fetchone()[0]

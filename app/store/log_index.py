@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.store import day_index, day_reader
+from app.store.day_damage import DamagedDay, is_damage
+from app.store.day_folder import remove_index
 from app.store.day_index import DayIndex, index_path
 
 
@@ -35,12 +37,24 @@ class LogIndex:
             files = self._files()
             for path in files:
                 if path not in self._done:
-                    rows = self._of(path).build()
-                    if rows:
-                        return rows
-                    if path != files[0]:
-                        self._done.add(path)
+                    with self._renewed(path):
+                        rows = self._of(path).build()
+                        if rows:
+                            return rows
+                        if path != files[0]:
+                            self._done.add(path)
             return 0
+
+    @contextmanager
+    def _renewed(self, path: Path) -> Iterator[None]:
+        """An index that is damaged goes, and is built anew from then on."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, DamagedDay) or not is_damage(error):
+                raise
+            self.close()
+            remove_index(path)
 
     @contextmanager
     def letting_go(self, path: Path) -> Iterator[None]:
@@ -55,7 +69,8 @@ class LogIndex:
         """The rows of that day up to the seq `last` are deleted. Raises: sqlite3.Error."""
         with self._building:
             if index_path(path).exists():
-                self._of(path).forget(last)
+                with self._renewed(path):
+                    self._of(path).forget(last)
 
     def lag_rows(self) -> int:
         """Rows that no block covers: searching reads them one by one."""
@@ -79,12 +94,22 @@ class LogIndex:
         return self._index
 
 
-def _lag(path: Path) -> int:
-    covered = 0
-    if index_path(path).exists():
-        index = f"{index_path(path).absolute().as_uri()}?mode=ro"
+def _covered(path: Path) -> int:
+    """Up to which seq there are blocks; 0 where there is no index, or a damaged one."""
+    if not index_path(path).exists():
+        return 0
+    index = f"{index_path(path).absolute().as_uri()}?mode=ro"
+    try:
         with closing(sqlite3.connect(index, uri=True)) as connection:
-            covered = day_index.last_seq(connection)
+            return day_index.last_seq(connection)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return 0
+
+
+def _lag(path: Path) -> int:
+    covered = _covered(path)
     with day_reader.reading(path) as connection:
         if connection is None:
             return 0

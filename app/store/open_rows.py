@@ -45,6 +45,10 @@ class OpenRows:
             del self._places[key]
         self._gone.update(dropped)
 
+    def lose(self, day: str) -> None:
+        """The rows of `day` cannot be reached any more. What they do from now on is told anew."""
+        self._places = {key: place for key, place in self._places.items() if place.day != day}
+
     def is_gone(self, key: RequestKey) -> bool:
         return key in self._gone
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
-from app.domain import Count, HeldDay, Page, RequestDetail, RequestSummary, StoreStats
+from app.domain import Count, DamagedFile, HeldDay, Page, RequestDetail, RequestSummary, StoreStats
 from app.search.terms import Filter
 from sockcore.events import RequestFinished, RequestProgressed
 
@@ -120,6 +120,18 @@ class RequestStore(Protocol):
         that go are treated as by `drop`.
         Thread: any. Raises: whatever the database does.
         """
+        ...
+
+    def damaged(self) -> list[DamagedFile]:
+        """The files that were found damaged and moved aside, until they are removed. Thread: any.
+
+        Every other method does that by itself, and goes on without them.
+        """
+        ...
+
+    def acknowledge(self, name: str) -> bool:
+        """Note that somebody knows of a damaged file. Returns: False if there is none of that
+        name. Thread: any."""
         ...
 
     def close(self) -> None:

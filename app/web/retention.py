@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from app.deps import Services, services
 from app.domain import RetentionRules
 from app.errors import Invalid
+from app.web.log_pages import alarms_of_log
 from app.web.view import leave_flash, page
 
 router = APIRouter(prefix="/requests/retention")
@@ -42,6 +43,12 @@ def change(
     response = RedirectResponse("/requests/retention", 303)
     leave_flash(response, "kept", "rules")
     return response
+
+
+@router.post("/damaged/{name}/acknowledge")
+def acknowledge(name: str, found: All) -> Response:
+    found.requests.acknowledge(name)
+    return RedirectResponse("/requests/retention#damaged", 303)
 
 
 @router.get("/{day}/delete")
@@ -87,6 +94,8 @@ def _page(
         status=refusal.status if refusal else 200,
         kept=found.retention.kept(),
         days=[(held, _dashed(held.day)) for held in found.retention.days()],
+        damaged=found.requests.damaged(),
+        alarms=alarms_of_log(found),
         typed=typed,
         errors={e.field: _in_words(e.code, e.field) for e in refusal.fields} if refusal else {},
         server_count=len(found.servers.all()),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.domain import Capture, Count, InetAddress, LogStats, ServerStatus
+from app.domain import Capture, Count, DamagedFile, InetAddress, LogStats, ServerStatus
 from app.services.retention import Kept
 from app.web.filters import exact, size
 
@@ -107,6 +107,10 @@ def closed_by(word: str | None) -> str:
     return "—" if word is None else CLOSED_BY_WORDS.get(word, word)
 
 
+#: Where damaged files are listed.
+_HELD = "/requests/retention#damaged"
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """Something that wants a person; `href` is the way to it."""
@@ -117,7 +121,9 @@ class Alarm:
     href: str | None = None
 
 
-def alarms(servers: Iterable[ServerStatus], log: LogStats) -> list[Alarm]:
+def alarms(
+    servers: Iterable[ServerStatus], log: LogStats, damaged: Iterable[DamagedFile]
+) -> list[Alarm]:
     """What is wrong now, the worst first."""
     found: list[Alarm] = []
     failed = [status for status in servers if status.state == "failed"]
@@ -127,15 +133,34 @@ def alarms(servers: Iterable[ServerStatus], log: LogStats) -> list[Alarm]:
         cause = (failed[0].error or "").partition(". ")[0]
         text = f"{names}: {cause.rstrip('.')}." if len(failed) == 1 and cause else names
         found.append(Alarm("red", title, text, f"/servers#server-{failed[0].spec.name}"))
+    found += log_alarms(log, damaged)
+    return found
+
+
+def log_alarms(log: LogStats, damaged: Iterable[DamagedFile]) -> list[Alarm]:
+    """What is wrong with the request log, the worst first."""
+    found: list[Alarm] = []
     if log.state == "failed":
         text = log.error or "Requests are answered, but no longer written down."
         found.append(Alarm("red", "The request log cannot be written.", text))
+    for file in damaged:
+        if not file.acknowledged:
+            found.append(
+                Alarm("red", "A day of the request log was damaged.", _aside(file), _HELD)
+            )
     if log.dropped:
         rows = "1 request is" if log.dropped == 1 else f"{exact(log.dropped)} requests are"
         found.append(
             Alarm("amber", "The request log has gaps.", f"{rows} missing: its queue was full.")
         )
     return found
+
+
+def _aside(file: DamagedFile) -> str:
+    return (
+        f"It was moved to {file.path}, and its requests are not shown. What is whole of it "
+        f'can be had by: sqlite3 {file.name} ".recover" | sqlite3 saved.sqlite3'
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from app.settings import Settings
 from tests.app.web.conftest import Panel
 
 PAGE = "/requests/retention"
@@ -45,7 +46,7 @@ def test_what_there_is(panel: Panel) -> None:
     day = logged(panel)
     html = panel.html(PAGE)
     name = f"{day[:4]}-{day[4:6]}-{day[6:]}"
-    assert f", since {name}" in html
+    assert f', since <span class="whole">{name}</span>' in html
     row = re.search(rf'<tr id="day-{day}">.*?</tr>', html, re.S)
     assert row
     assert name in row[0]
@@ -117,3 +118,25 @@ def test_a_day_is_deleted_once_it_is_typed(panel: Panel) -> None:
 def test_what_is_no_day_has_no_page(panel: Panel) -> None:
     assert "no day" in panel.html(f"{PAGE}/20260101/delete", 404)
     panel.html(f"{PAGE}/..%2Fcontrol/delete", 404)
+
+
+def test_a_damaged_file_rings_until_it_is_acknowledged(panel: Panel, settings: Settings) -> None:
+    folder = settings.data_dir / "requests"
+    folder.mkdir(exist_ok=True)
+    (folder / "20260314.sqlite3").write_bytes(b"no database at all " * 100)
+    panel.html(PAGE)
+    (moved,) = (folder / "damaged").glob("*.sqlite3")
+    for path in ("/servers", "/requests", PAGE):
+        html = panel.html(path)
+        assert 'data-tone="bad"' in html
+        assert "A day of the request log was damaged." in html
+        assert f"sqlite3 {moved.name} &#34;.recover&#34;" in html
+    where = f"{PAGE}/damaged/{moved.name}/acknowledge"
+    assert f'action="{where}"' in html
+    assert panel.post(where).headers["Location"] == f"{PAGE}#damaged"
+    html = panel.html(PAGE)
+    assert "was damaged" not in html + panel.html("/servers") + panel.html("/requests")
+    assert "acknowledged" in html
+    moved.unlink()
+    assert "Damaged files" not in panel.html(PAGE)
+    assert panel.post(where).status_code == 404
