@@ -11,6 +11,7 @@ from app.handlers.registry import HandlerRegistry
 from app.services.certificates import Certificates
 from app.services.live import LiveFeed
 from app.services.requests import RequestLog
+from app.services.retention import Retention
 from app.services.servers import ServerService
 from app.settings import Settings
 
@@ -22,6 +23,7 @@ class Services:
     settings: Settings
     servers: ServerService
     requests: RequestLog
+    retention: Retention
     handlers: HandlerRegistry
     certificates: Certificates
     feed: LiveFeed
@@ -41,6 +43,10 @@ def _requests(request: Request) -> RequestLog:
     return services(request).requests
 
 
+def _retention(request: Request) -> Retention:
+    return services(request).retention
+
+
 def _handlers(request: Request) -> HandlerRegistry:
     return services(request).handlers
 
@@ -55,6 +61,7 @@ def _feed(request: Request) -> LiveFeed:
 
 Servers = Annotated[ServerService, Depends(_servers)]
 Requests = Annotated[RequestLog, Depends(_requests)]
+Kept = Annotated[Retention, Depends(_retention)]
 Handlers = Annotated[HandlerRegistry, Depends(_handlers)]
 StoredCertificates = Annotated[Certificates, Depends(_certificates)]
 Feed = Annotated[LiveFeed, Depends(_feed)]

@@ -248,6 +248,32 @@ class StoreStats:
     index_lag_rows: int  # rows that the index of texts does not cover yet
 
 
+@dataclass(frozen=True, slots=True)
+class HeldDay:
+    """A day of the log, `YYYYMMDD`, and the bytes that its rows and indexes take."""
+
+    day: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedFile:
+    """A day of the log that was damaged, and stands aside. `acknowledged`: somebody knows."""
+
+    name: str
+    path: str
+    bytes: int
+    acknowledged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRules:
+    """How much of the log is kept. 0: no limit of that kind."""
+
+    max_age_days: int = 30
+    max_bytes: int = 10 * 1024**3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogStats:
     """Counts of finished requests since the start. received == stored + dropped + pending."""

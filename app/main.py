@@ -26,11 +26,13 @@ from app.services.indexer import Indexer
 from app.services.live import LiveFeed, Notice
 from app.services.recorder import Recorder
 from app.services.requests import RequestLog
+from app.services.retention import Retention
 from app.services.servers import ServerService
 from app.settings import Settings
 from app.static_files import STATIC, StaticFiles
 from app.store.database import FILE_NAME, Database
 from app.store.day_files import DayFiles
+from app.store.retention import RetentionTable
 from app.store.servers import ServerTable
 from app.web import router as web_router
 
@@ -40,7 +42,8 @@ log = logging.getLogger("app")
 #: pages' 1 s this stays under the 8 s after which a supervisor would kill us.
 FLUSH_S = 2.0
 
-#: Seconds for a block of the search index that is being built, which takes some milliseconds.
+#: Seconds for a block of the search index that is being built, or for a few rows that are being
+#: deleted, which take some milliseconds.
 INDEX_S = 0.2
 
 
@@ -56,12 +59,11 @@ class Sockpit:
         self._closed = False
         self.database = Database(settings.data_dir / FILE_NAME)
         self.store = DayFiles(settings.data_dir)
-        lost = self.store.mark_lost()
-        if lost:
-            log.warning("%d requests were open when the last process ended; marked lost", lost)
+        self._mark_lost()
         self.feed = LiveFeed()
         self.recorder = Recorder(self.store, self._publish)
         self.indexer = Indexer(self.store, self.recorder.stats)
+        self.retention = Retention(RetentionTable(self.database), self.store)
         self.handlers = HandlerRegistry(settings.handlers_dir)
         table = ServerTable(self.database)
         self.certificates = Certificates(settings.data_dir / "tls", table.all)
@@ -73,6 +75,7 @@ class Sockpit:
             settings=settings,
             servers=self.servers,
             requests=RequestLog(self.store, self.recorder.stats),
+            retention=self.retention,
             handlers=self.handlers,
             certificates=self.certificates,
             feed=self.feed,
@@ -82,6 +85,7 @@ class Sockpit:
         """Record, and bring every server to what is wanted of it."""
         self.recorder.start()
         self.indexer.start()
+        self.retention.start()
         if self.database.created and self.settings.demo:
             define_demo(self.servers, self.settings)
         self.servers.reconcile()
@@ -99,6 +103,7 @@ class Sockpit:
         self.servers.close()
         self.recorder.stop(FLUSH_S)
         self.indexer.stop(INDEX_S)
+        self.retention.stop(INDEX_S)
         self.abandon()
 
     def abandon(self) -> None:
@@ -106,6 +111,11 @@ class Sockpit:
         self.store.close()
         self.database.close()
         self._lock.release()
+
+    def _mark_lost(self) -> None:
+        lost = self.store.mark_lost()
+        if lost:
+            log.warning("%d requests were open when the last process ended; marked lost", lost)
 
     def _publish(self, rows: Sequence[RequestSummary]) -> None:
         self.feed.publish(*(Notice("request", row.server, request=row) for row in rows))

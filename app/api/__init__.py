@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api import catalog, certificates, events, exports, health, requests, servers
+from app.api import catalog, certificates, events, exports, health, requests, retention, servers
 
 router = APIRouter(prefix="/api/v1")
-for part in (servers, exports, requests, catalog, certificates, events, health):
+for part in (servers, exports, requests, retention, catalog, certificates, events, health):
     router.include_router(part.router)

@@ -136,6 +136,15 @@ class SelfSignedBody(Body):
     hosts: list[str] = Field(min_length=1, max_length=100, examples=[["lab.example", "127.0.0.1"]])
 
 
+class RetentionChange(Body):
+    max_age_days: int | None = Field(
+        None, ge=0, le=36_500, description="days that are older go, the newest stays; 0: no limit"
+    )
+    max_bytes: int | None = Field(
+        None, ge=0, description="all of the log, from 64 MiB on; 0: no limit"
+    )
+
+
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
     """The OpenAPI entry of a route that takes `model` as its JSON body."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from app.api.definitions import (
+    RetentionChange,
     SelfSignedBody,
     ServerChange,
     ServerDefinition,
@@ -29,6 +30,7 @@ def complete(schema: dict[str, Any]) -> None:
             (ServerChange, "validation"),
             (StoredCertificateBody, "validation"),
             (SelfSignedBody, "validation"),
+            (RetentionChange, "validation"),
         ],
         ref_template=_TEMPLATE,
     )

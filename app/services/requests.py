@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from app.domain import Count, LogStats, Page, RequestDetail, RequestSummary, StoreStats
+from app.domain import (
+    Count,
+    DamagedFile,
+    LogStats,
+    Page,
+    RequestDetail,
+    RequestSummary,
+    StoreStats,
+)
 from app.errors import FieldError, Invalid, NotFound
 from app.search.terms import Filter
 from app.store.requests import EVERYTHING, RequestStore
@@ -64,6 +72,16 @@ class RequestLog:
     def held(self) -> StoreStats:
         """What the log holds."""
         return self._store.stats()
+
+    def damaged(self) -> list[DamagedFile]:
+        """The files that were found damaged and moved aside, until they are removed."""
+        return self._store.damaged()
+
+    def acknowledge(self, name: str) -> None:
+        """Ring no more for a damaged file. Raises: NotFound `damaged_file_not_found`."""
+        if not self._store.acknowledge(name):
+            detail = f"There is no damaged file {name!r} any more."
+            raise NotFound("damaged_file_not_found", detail)
 
     def details(self, filter_: Filter = EVERYTHING) -> Iterator[RequestDetail]:
         """Every request that the filter lets through, newest first, in constant memory."""

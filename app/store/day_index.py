@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from app.store import day_reader
+from app.store.day_damage import is_damage
 from app.store.day_places import NEWEST
 from app.store.day_search import Condition, grams
 from app.store.day_writer import transaction
@@ -66,6 +67,13 @@ class DayIndex:
         self._day_file = day_file
         path = index_path(day_file)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode=WAL")
         # Lost or torn, it is built again: it has nothing of its own.
         self._connection.execute("PRAGMA synchronous=OFF")
@@ -79,18 +87,23 @@ class DayIndex:
         )
         for first, last in stale.fetchall():
             rows = _rows(self._day_file, first - 1, last)
-            if not _is_open(rows):
-                return self._enter(rows)
+            if rows and not _is_open(rows):
+                return self._enter(rows, replaced=first)
         rows = _rows(self._day_file, self.last_seq(), None)
         return self._enter(rows) if len(rows) >= BLOCK_ROWS else 0
 
     def last_seq(self) -> int:
         return last_seq(self._connection)
 
+    def forget(self, last: int) -> None:
+        """The rows up to the seq `last` are deleted."""
+        self._connection.execute("DELETE FROM blocks WHERE last_seq <= ?", (last,))
+
     def close(self) -> None:
         self._connection.close()
 
-    def _enter(self, rows: Sequence[_Row]) -> int:
+    def _enter(self, rows: Sequence[_Row], replaced: int | None = None) -> int:
+        """`replaced`: the first seq of the block that was there, of which rows may be deleted."""
         found: set[bytes] = set()
         hosts: set[str] = set()
         done = 0
@@ -111,6 +124,7 @@ class DayIndex:
             _bitmap(found),
         )
         with transaction(self._connection):
+            self._connection.execute("DELETE FROM blocks WHERE first_seq = ?", (replaced,))
             self._connection.execute(
                 "INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", values
             )
@@ -127,27 +141,39 @@ def last_seq(index: sqlite3.Connection) -> int:
 def spans(day_file: Path, wanted: Condition, low: int, high: int) -> Iterator[Span]:
     """What must be read of the seqs `low` to `high`, the newest first.
 
-    Raises: sqlite3.Error. An index that is not there or cannot be read excludes nothing.
+    Raises: sqlite3.Error. An index that is not there or is damaged excludes nothing.
     """
     path = index_path(day_file)
     top = high
     if path.exists() and wanted.needs_index:
-        columns = "first_seq, last_seq, first_us, last_us, open_rows, hosts" + (
-            ", grams" if wanted.grams else ""
-        )
-        bits = [_bit(gram) for gram in wanted.grams]
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as index:
-            for block in index.execute(
-                f"SELECT {columns} FROM blocks WHERE last_seq >= ? AND first_seq <= ? "
-                "ORDER BY first_seq DESC",
-                (low, high),
-            ):
-                if not _can_hold(block, wanted, bits):
-                    if block[1] < top:
-                        yield block[1] + 1, top
-                    top = block[0] - 1
+        try:
+            for first, last in _excluded(path, wanted, low, high):
+                if last < top:
+                    yield last + 1, top
+                top = first - 1
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
     if top >= low:
         yield low, top
+
+
+def _excluded(path: Path, wanted: Condition, low: int, high: int) -> Iterator[Span]:
+    """The blocks that can hold nothing of what is wanted, the newest first."""
+    columns = "first_seq, last_seq, first_us, last_us, open_rows, hosts" + (
+        ", grams" if wanted.grams else ""
+    )
+    bits = [_bit(gram) for gram in wanted.grams]
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as index:
+        if index.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            return  # about to be made
+        for block in index.execute(
+            f"SELECT {columns} FROM blocks WHERE last_seq >= ? AND first_seq <= ? "
+            "ORDER BY first_seq DESC",
+            (low, high),
+        ):
+            if not _can_hold(block, wanted, bits):
+                yield block[0], block[1]
 
 
 def _can_hold(block: tuple[int, ...], wanted: Condition, bits: list[int]) -> bool:

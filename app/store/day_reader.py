@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from app.domain import RequestDetail
 from app.errors import Unavailable
 from app.store import day_schema
+from app.store.day_damage import noting_damage
 
 #: Seconds to wait while another connection recovers the write-ahead log of a killed process.
 BUSY_TIMEOUT_S: Final = 5.0
@@ -20,19 +21,40 @@ BUSY_TIMEOUT_S: Final = 5.0
 def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
     """A connection that cannot write; None if the file has no schema yet, so no rows.
 
-    Raises: Unavailable `request_log_unknown_version`, sqlite3.Error.
+    Raises: Unavailable `request_log_unknown_version`, DamagedDay, sqlite3.Error.
     """
-    connection = sqlite3.connect(
+    with noting_damage(path), closing(_connect(path)) as connection:
+        connection.execute("PRAGMA query_only=ON")
+        yield connection if known_version(connection, path) else None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro",
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
     )
+
+
+def version(path: Path) -> int:
+    """The version of the schema, also one that this code does not know."""
+    with closing(_connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def unless_dropped(path: Path) -> Iterator[None]:
+    """Amid it the file may be dropped: then it ends early, without an error.
+
+    Raises: DamagedDay for what SQLite calls damage.
+    """
     try:
-        connection.execute("PRAGMA query_only=ON")
-        yield connection if known_version(connection, path) else None
-    finally:
-        connection.close()
+        with noting_damage(path):
+            yield
+    except sqlite3.Error:
+        if path.exists():
+            raise
 
 
 def known_version(connection: sqlite3.Connection, path: Path) -> int:
@@ -66,6 +88,20 @@ def has_open_rows(path: Path) -> bool:
             return False
         query = "SELECT EXISTS (SELECT 1 FROM requests WHERE outcome = 'open')"
         return bool(connection.execute(query).fetchone()[0])
+
+
+def count_rows(path: Path) -> int:
+    with reading(path) as connection:
+        if connection is None:
+            return 0
+        return int(connection.execute("SELECT count(*) FROM requests").fetchone()[0])
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """What rows and their indexes take. Pages that are free are not counted: they serve again."""
+    asked = ("page_size", "page_count", "freelist_count")
+    size, pages, free = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked)
+    return int(size * (pages - free))
 
 
 def bounds(path: Path) -> tuple[int, int] | None:

@@ -105,6 +105,12 @@ WHERE seq = ?
 
 MARK_LOST: Final = "UPDATE requests SET outcome = 'lost' WHERE outcome = 'open'"
 
+#: The oldest rows but the newest one, each with the bytes of its payloads.
+OLDEST_SIZES: Final = """
+SELECT seq, length(in_prefix) + length(chunks) + length(out_prefix) FROM requests
+WHERE seq < (SELECT max(seq) FROM requests) ORDER BY seq LIMIT ?
+"""
+
 _FACTS: Final = (
     "seq, server, peer, connection_id, started_us, duration_us, in_total, out_total, outcome, "
     "closed_by, error, transport, address, truncated"

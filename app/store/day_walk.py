@@ -1,6 +1,7 @@
 """Walks over day files from a place in the log on, for pages and counts, within a time limit.
 
 Rows are read in windows of seqs, so that a walk that runs out of time can say how far it came.
+Of a file that is dropped amid it a walk has what it read before.
 Knows nothing of who writes.
 """
 
@@ -17,7 +18,7 @@ from app.domain import Page, RequestSummary
 from app.store import day_schema, day_search
 from app.store.day_index import Span, spans
 from app.store.day_places import NEWEST, Place, cursor
-from app.store.day_reader import reading
+from app.store.day_reader import reading, unless_dropped
 from app.store.day_search import Condition
 
 T = TypeVar("T")
@@ -65,14 +66,15 @@ def older(
         day = path.stem
         if day <= place.day:
             high = place.seq - 1 if day == place.day else NEWEST
-            for connection, window in _windows(path, wanted, 0, high, newest_first=True):
-                if time.monotonic() > deadline:
-                    found.stopped = Place(day, window[1] + 1)
-                    return found
-                left = limit - len(found.rows)
-                found.rows += _select(connection, day, wanted, window, left, "DESC", what)
-                if len(found.rows) >= limit:
-                    return found
+            with unless_dropped(path):
+                for connection, window in _windows(path, wanted, 0, high, newest_first=True):
+                    if time.monotonic() > deadline:
+                        found.stopped = Place(day, window[1] + 1)
+                        return found
+                    left = limit - len(found.rows)
+                    found.rows += _select(connection, day, wanted, window, left, "DESC", what)
+                    if len(found.rows) >= limit:
+                        return found
     return found
 
 
@@ -85,14 +87,15 @@ def newer(
         day = path.stem
         if day >= place.day:
             low = place.seq + 1 if day == place.day else 0
-            for connection, window in _windows(path, wanted, low, NEWEST, newest_first=False):
-                if time.monotonic() > deadline:
-                    found.stopped = Place(day, window[0] - 1)
-                    return found
-                left = limit - len(found.rows)
-                found.rows += _select(connection, day, wanted, window, left, "ASC", SUMMARIES)
-                if len(found.rows) >= limit:
-                    return found
+            with unless_dropped(path):
+                for connection, window in _windows(path, wanted, low, NEWEST, newest_first=False):
+                    if time.monotonic() > deadline:
+                        found.stopped = Place(day, window[0] - 1)
+                        return found
+                    left = limit - len(found.rows)
+                    found.rows += _select(connection, day, wanted, window, left, "ASC", SUMMARIES)
+                    if len(found.rows) >= limit:
+                        return found
     return found
 
 
@@ -102,18 +105,19 @@ def count(
     """How many rows there are, counted no further than to `most`. `files`: newest first."""
     found, deadline = Found[RequestSummary](), time.monotonic() + time_limit_s
     for path in files:
-        for connection, window in _windows(path, wanted, 0, NEWEST, newest_first=True):
-            if time.monotonic() > deadline:
-                found.stopped = Place(path.stem, window[1] + 1)
-                return found
-            sql = (
-                f"SELECT count(*) FROM (SELECT 1 FROM requests WHERE seq BETWEEN ? AND ? "
-                f"AND {wanted.sql} LIMIT ?)"
-            )
-            values = (*window, *wanted.values, most - found.count)
-            found.count += connection.execute(sql, values).fetchone()[0]
-            if found.count >= most:
-                return found
+        with unless_dropped(path):
+            for connection, window in _windows(path, wanted, 0, NEWEST, newest_first=True):
+                if time.monotonic() > deadline:
+                    found.stopped = Place(path.stem, window[1] + 1)
+                    return found
+                sql = (
+                    f"SELECT count(*) FROM (SELECT 1 FROM requests WHERE seq BETWEEN ? AND ? "
+                    f"AND {wanted.sql} LIMIT ?)"
+                )
+                values = (*window, *wanted.values, most - found.count)
+                found.count += connection.execute(sql, values).fetchone()[0]
+                if found.count >= most:
+                    return found
     return found
 
 

@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from app.store import day_schema
-from app.store.day_reader import known_version
+from app.store import day_reader, day_schema
+from app.store.day_reader import known_version, used_bytes
 from app.store.day_schema import Values
 
 #: Seconds to wait for another process's lock. The recorder tries again, so it need not be long.
@@ -24,11 +24,22 @@ BUSY_TIMEOUT_S: Final = 2.0
 KEPT_WAL_BYTES: Final = 16 * 1024 * 1024
 
 
+#: Rows, and bytes of payloads, that one transaction of `trim` deletes at most; a row at least.
+_TRIM_ROWS: Final = 512
+_TRIM_BYTES: Final = 4 * 1024 * 1024
+
+#: Pages that `shrink` gives back to the disk at a time.
+_SHRINK_PAGES: Final = 256
+
+
 def upgrade(path: Path) -> None:
     """Bring the file of an older version to this one's; killed amid it, it is as it was.
 
+    One that needs nothing is not opened for writing: if it is damaged it stays as it is.
     Raises: sqlite3.Error.
     """
+    if day_reader.version(path) not in day_schema.UPGRADES:
+        return
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     with closing(connection):
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -59,6 +70,8 @@ class DayWriter:
             raise
 
     def _prepare(self, path: Path, node_id: str) -> None:
+        # Heard of only while the file is empty. What is trimmed can then be given to the disk.
+        self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         self._connection.execute("PRAGMA journal_mode=WAL")
         # FULL: what was reported committed survives a power cut; NORMAL loses the last of it.
         self._connection.execute("PRAGMA synchronous=FULL")
@@ -78,6 +91,34 @@ class DayWriter:
     def mark_lost(self) -> int:
         with self._transaction():
             return self._connection.execute(day_schema.MARK_LOST).rowcount
+
+    def used_bytes(self) -> int:
+        return used_bytes(self._connection)
+
+    def trim(self, bytes_: int) -> int | None:
+        """Delete some of the oldest rows, of about `bytes_` at most; never the newest row.
+
+        Returns: the last seq that went; None when there is but one row.
+        """
+        with self._transaction():
+            rows = self._connection.execute(day_schema.OLDEST_SIZES, (_TRIM_ROWS,)).fetchall()
+            last, left = None, min(bytes_, _TRIM_BYTES)
+            for seq, size in rows:
+                last, left = int(seq), left - size
+                if left <= 0:
+                    break
+            if last is not None:
+                self._connection.execute("DELETE FROM requests WHERE seq <= ?", (last,))
+        return last
+
+    def shrink(self) -> bool:
+        """Give some free pages to the disk. Returns: whether there are more that can be given."""
+        before = self._free_pages()
+        self._connection.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
+        return 0 < self._free_pages() < before
+
+    def _free_pages(self) -> int:
+        return int(self._connection.execute("PRAGMA freelist_count").fetchone()[0])
 
     def close(self) -> None:
         """Move the write-ahead log into the file, if no reader is at it, and close."""

@@ -6,20 +6,24 @@ Knows which days have blocks left to build. Knows nothing of who asks, and when.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.store import day_index, day_reader
+from app.store.day_damage import DamagedDay, is_damage
+from app.store.day_folder import remove_index
 from app.store.day_index import DayIndex, index_path
 
 
 class LogIndex:
-    """Thread: one builds; `lag_rows` any."""
+    """Thread: one builds; `letting_go`, `forget` and `lag_rows` any."""
 
     def __init__(self, files: Callable[[], list[Path]]) -> None:
         """`files`: the day files that there are, newest first."""
         self._files = files
+        self._building = threading.Lock()  # guards the three below, and the open index
         self._done: set[Path] = set()  # days that are over, and have all their blocks
         self._index: DayIndex | None = None
         self._path: Path | None = None  # of the day whose index is open
@@ -29,19 +33,53 @@ class LogIndex:
 
         Raises: sqlite3.Error, OSError.
         """
-        files = self._files()
-        for path in files:
-            if path not in self._done:
-                rows = self._of(path).build()
-                if rows:
-                    return rows
-                if path != files[0]:
-                    self._done.add(path)
-        return 0
+        with self._building:
+            files = self._files()
+            for path in files:
+                if path not in self._done:
+                    with self._renewed(path):
+                        rows = self._of(path).build()
+                        if rows:
+                            return rows
+                        if path != files[0]:
+                            self._done.add(path)
+            return 0
+
+    @contextmanager
+    def _renewed(self, path: Path) -> Iterator[None]:
+        """An index that is damaged goes, and is built anew from then on."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, DamagedDay) or not is_damage(error):
+                raise
+            self.close()
+            remove_index(path)
+
+    @contextmanager
+    def letting_go(self, path: Path) -> Iterator[None]:
+        """Amid it nothing of that day is open or built: its files can be deleted."""
+        with self._building:
+            if self._path == path:
+                self.close()
+            self._done.discard(path)
+            yield
+
+    def forget(self, path: Path, last: int) -> None:
+        """The rows of that day up to the seq `last` are deleted. Raises: sqlite3.Error."""
+        with self._building:
+            if index_path(path).exists():
+                with self._renewed(path):
+                    self._of(path).forget(last)
 
     def lag_rows(self) -> int:
         """Rows that no block covers: searching reads them one by one."""
-        return sum(_lag(path) for path in self._files() if path not in self._done)
+        lag = 0
+        for path in self._files():
+            if path not in self._done:
+                with day_reader.unless_dropped(path):
+                    lag += _lag(path)
+        return lag
 
     def close(self) -> None:
         """Thread: the one that builds, or any once it has ended."""
@@ -56,12 +94,22 @@ class LogIndex:
         return self._index
 
 
-def _lag(path: Path) -> int:
-    covered = 0
-    if index_path(path).exists():
-        index = f"{index_path(path).absolute().as_uri()}?mode=ro"
+def _covered(path: Path) -> int:
+    """Up to which seq there are blocks; 0 where there is no index, or a damaged one."""
+    if not index_path(path).exists():
+        return 0
+    index = f"{index_path(path).absolute().as_uri()}?mode=ro"
+    try:
         with closing(sqlite3.connect(index, uri=True)) as connection:
-            covered = day_index.last_seq(connection)
+            return day_index.last_seq(connection)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return 0
+
+
+def _lag(path: Path) -> int:
+    covered = _covered(path)
     with day_reader.reading(path) as connection:
         if connection is None:
             return 0

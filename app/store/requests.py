@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
-from app.domain import Count, Page, RequestDetail, RequestSummary, StoreStats
+from app.domain import Count, DamagedFile, HeldDay, Page, RequestDetail, RequestSummary, StoreStats
 from app.search.terms import Filter
 from sockcore.events import RequestFinished, RequestProgressed
 
@@ -94,6 +94,44 @@ class RequestStore(Protocol):
 
         Thread: one, beside the one that writes.
         """
+        ...
+
+    def days(self) -> list[HeldDay]:
+        """The days that are there, newest first, each with the bytes it takes. Thread: any."""
+        ...
+
+    def rows(self, day: str) -> int:
+        """How many requests a day has; 0 if it is not there. Thread: any."""
+        ...
+
+    def drop(self, day: str) -> bool:
+        """Delete a day with all that is in it. Returns: False if it is not there.
+
+        Of its requests that are still open nothing more is written: `append` passes over them.
+        Thread: any. Raises: OSError.
+        """
+        ...
+
+    def trim(self, day: str, most_bytes: int) -> bool:
+        """Delete some of the oldest rows of `day` while it takes more than `most_bytes`, in one
+        short transaction, and never its newest row; then give free room to the disk, bit by bit.
+
+        Returns: whether there may be more to do: call it again. Requests that are open in the rows
+        that go are treated as by `drop`.
+        Thread: any. Raises: whatever the database does.
+        """
+        ...
+
+    def damaged(self) -> list[DamagedFile]:
+        """The files that were found damaged and moved aside, until they are removed. Thread: any.
+
+        Every other method does that by itself, and goes on without them.
+        """
+        ...
+
+    def acknowledge(self, name: str) -> bool:
+        """Note that somebody knows of a damaged file. Returns: False if there is none of that
+        name. Thread: any."""
         ...
 
     def close(self) -> None:

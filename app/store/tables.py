@@ -43,3 +43,13 @@ class ServerRow(Table, table=True):
     capture: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     wanted: str
     created_us: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class RetentionRow(Table, table=True):
+    """How much of the log is kept: one row, whose id is 1."""
+
+    __tablename__ = "retention"
+
+    id: int = Field(primary_key=True)
+    max_age_days: int
+    max_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))

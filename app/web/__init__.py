@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.web import actions, certificates, forms, pages, stream
+from app.web import actions, certificates, forms, pages, retention, stream
 
 router = APIRouter(include_in_schema=False)
-for part in (pages, forms, certificates, actions, stream):
+for part in (retention, pages, forms, certificates, actions, stream):
     router.include_router(part.router)

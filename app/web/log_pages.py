@@ -13,6 +13,7 @@ from app.errors import Invalid, NotFound
 from app.search.line import Chip, chips, parse
 from app.search.line import format as line_of
 from app.search.terms import Filter, Is
+from app.web import words
 from app.web.filters import requests_href
 
 #: Rows of the log on one page.
@@ -85,6 +86,10 @@ def log_context(
         "search": asked,
         "stands_still": bool(before or after),
     }
+
+
+def alarms_of_log(services: Services) -> list[words.Alarm]:
+    return words.log_alarms(services.requests.stats(), services.requests.damaged())
 
 
 def counted(services: Services, asked: Search) -> Count | None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import Services, services
-from app.web.log_pages import counted, log_context, search
+from app.web.log_pages import alarms_of_log, counted, log_context, search
 from app.web.screens import (
     NO_ERRORS,
     request_context,
@@ -76,6 +76,7 @@ def requests(
         server_count=len(found.servers.all()),
         live=not (asked.error or context["stands_still"]),
         counted=counted(found, asked),
+        alarms=alarms_of_log(found),
         **context,
     )
 

@@ -14,7 +14,14 @@ from app.deps import Services
 from app.domain import ServerStatus
 from app.services.live import Batch
 from app.web import words
-from app.web.log_pages import NewestRows, Search, log_context, of_peer, of_server
+from app.web.log_pages import (
+    NewestRows,
+    Search,
+    alarms_of_log,
+    log_context,
+    of_peer,
+    of_server,
+)
 from app.web.tape import tape
 from app.web.view import partial, render
 
@@ -73,7 +80,7 @@ def servers_context(
         "servers": statuses,
         "errors": errors,
         "totals": words.totals(statuses, log),
-        "alarms": words.alarms(statuses, log),
+        "alarms": words.alarms(statuses, log, services.requests.damaged()),
         "server_count": len(statuses),
         "origin": words.origin(services.settings.host, services.settings.port),
         "back": "/servers",
@@ -185,6 +192,7 @@ class RequestsScreen:
         self._newest = NewestRows(services, asked)
 
     def regions(self, batch: Batch | None) -> Iterable[Region]:
+        yield Region("alarms", render("_alarms.html", alarms=alarms_of_log(self._services)))
         yield Region("gap", render("_gap.html", missed=batch.missed if batch else 0))
         rows = self._newest.refresh(batch.request_ids() if batch else set())
         context = log_context(self._services, self._asked, rows=rows)

@@ -32,6 +32,8 @@ Flash = Literal["deleted", "saved", "stored", "unstored"]
 _FLASHES: dict[str, str] = {
     "deleted": "{} was deleted. Its requests stay in the log.",
     "saved": "{} was saved.",
+    "kept": "The {} were saved. What is more than they allow is being deleted.",
+    "dropped": "The log of {} was deleted.",
     "stored": "The certificate {} is there. Servers can use it from their next start.",
     "unstored": "The certificate {} and its key were deleted.",
 }
@@ -84,7 +86,9 @@ def _path(request: Request) -> str:
 
 
 def leave_flash(
-    response: Response, what: Literal["deleted", "saved", "stored", "unstored"], name: str
+    response: Response,
+    what: Literal["deleted", "saved", "kept", "dropped", "stored", "unstored"],
+    name: str,
 ) -> None:
     """Leave a line for the page that comes next."""
     response.set_cookie(FLASH_COOKIE, f"{what}.{name}", max_age=60, httponly=True, samesite="lax")

@@ -10,8 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.domain import Capture, Count, InetAddress, LogStats, RequestSummary, ServerStatus
-from app.web.filters import exact
+from app.domain import (
+    Capture,
+    Count,
+    DamagedFile,
+    InetAddress,
+    LogStats,
+    RequestSummary,
+    ServerStatus,
+)
+from app.services.retention import Kept
+from app.web.filters import exact, size
 
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -122,6 +131,10 @@ def closed_by(word: str | None) -> str:
     return "—" if word is None else CLOSED_BY_WORDS.get(word, word)
 
 
+#: Where damaged files are listed.
+_HELD = "/requests/retention#damaged"
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """Something that wants a person; `href` is the way to it."""
@@ -132,7 +145,9 @@ class Alarm:
     href: str | None = None
 
 
-def alarms(servers: Iterable[ServerStatus], log: LogStats) -> list[Alarm]:
+def alarms(
+    servers: Iterable[ServerStatus], log: LogStats, damaged: Iterable[DamagedFile]
+) -> list[Alarm]:
     """What is wrong now, the worst first."""
     found: list[Alarm] = []
     failed = [status for status in servers if status.state == "failed"]
@@ -142,15 +157,34 @@ def alarms(servers: Iterable[ServerStatus], log: LogStats) -> list[Alarm]:
         cause = (failed[0].error or "").partition(". ")[0]
         text = f"{names}: {cause.rstrip('.')}." if len(failed) == 1 and cause else names
         found.append(Alarm("red", title, text, f"/servers#server-{failed[0].spec.name}"))
+    found += log_alarms(log, damaged)
+    return found
+
+
+def log_alarms(log: LogStats, damaged: Iterable[DamagedFile]) -> list[Alarm]:
+    """What is wrong with the request log, the worst first."""
+    found: list[Alarm] = []
     if log.state == "failed":
         text = log.error or "Requests are answered, but no longer written down."
         found.append(Alarm("red", "The request log cannot be written.", text))
+    for file in damaged:
+        if not file.acknowledged:
+            found.append(
+                Alarm("red", "A day of the request log was damaged.", _aside(file), _HELD)
+            )
     if log.dropped:
         rows = "1 request is" if log.dropped == 1 else f"{exact(log.dropped)} requests are"
         found.append(
             Alarm("amber", "The request log has gaps.", f"{rows} missing: its queue was full.")
         )
     return found
+
+
+def _aside(file: DamagedFile) -> str:
+    return (
+        f"It was moved to {file.path}, and its requests are not shown. What is whole of it "
+        f'can be had by: sqlite3 {file.name} ".recover" | sqlite3 saved.sqlite3'
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +219,19 @@ def found(counted: Count) -> str:
     return f"{exact(counted.rows)}+ requests"
 
 
+def forecast(kept: Kept) -> str:
+    """When the limit of the log's size is reached, at the rate of the last day."""
+    if not kept.rules.max_bytes:
+        return "There is no limit of its size."
+    rate = f"At the rate of the last 24 h, {size(kept.bytes_per_day)} a day,"
+    if kept.days_left is None:
+        return f"{rate} the limit is not reached soon."
+    if kept.days_left < 1:
+        return f"{rate} the limit is reached within a day; then the oldest requests go."
+    days = round(kept.days_left)
+    return f"{rate} the limit is reached in about {days} day{'' if days == 1 else 's'}."
+
+
 FILTERS: Mapping[str, Callable[..., object]] = {
     "address": address,
     "again": again,
@@ -192,6 +239,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "descriptor": descriptor,
     "kept": kept,
     "command": command,
+    "forecast": forecast,
     "found": found,
     "outcome": outcome,
     "short_address": short_address,

@@ -92,6 +92,16 @@ STATS = {
 }
 
 
+RETENTION = {
+    "max_age_days": int,
+    "max_bytes": int,
+    "bytes": int,
+    "oldest": str,
+    "bytes_per_day": int,
+    "days_left": type(None),
+}
+
+
 def shape(value: Json) -> dict[str, type]:
     return {key: type(part) for key, part in value.items()}
 
@@ -174,9 +184,11 @@ def test_request_has_its_fields(api: Api, make_server: MakeServer) -> None:
     assert shape(detail["received"]) == shape(detail["sent"]) == PAYLOAD
     assert [shape(chunk) for chunk in detail["tape"]] == [CHUNK, CHUNK]
     assert shape(api.get("log/stats")) == STATS
+    assert shape(api.get("log/retention")) == RETENTION
+    assert shape(api.get("log/days")["items"][0]) == {"day": str, "bytes": int, "rows": int}
 
 
-@pytest.mark.parametrize("path", ["servers", "requests", "kinds", "handlers"])
+@pytest.mark.parametrize("path", ["servers", "requests", "log/days", "kinds", "handlers"])
 def test_list_is_items_and_next(api: Api, path: str) -> None:
     page = api.get(path)
     more = {"newer", "partial"} if path == "requests" else set()
@@ -227,6 +239,10 @@ OPERATIONS = {
     ("get", "/api/v1/requests/{request_id}"): "getRequest",
     ("get", "/api/v1/requests/{request_id}/{direction}"): "getPayload",
     ("get", "/api/v1/log/stats"): "getLogStats",
+    ("get", "/api/v1/log/retention"): "getRetention",
+    ("patch", "/api/v1/log/retention"): "updateRetention",
+    ("get", "/api/v1/log/days"): "listLogDays",
+    ("delete", "/api/v1/log/days/{day}"): "deleteLogDay",
     ("get", "/api/v1/kinds"): "listKinds",
     ("get", "/api/v1/handlers"): "listHandlers",
     ("post", "/api/v1/handlers/rescan"): "rescanHandlers",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.domain import Count, RequestSummary
 from app.search.match import matches
 from app.search.terms import Compare, Contains, Filter, Is, Moment, Since, Term, Until
-from app.store import day_files, day_index, day_walk
+from app.store import day_index, day_pages, day_walk
 from app.store.day_files import DayFiles
 from app.store.day_index import DayIndex, index_path
 from sockcore.events import RequestFinished
@@ -136,7 +136,7 @@ def test_pages_both_ways_visit_each_row_once(store: DayFiles, filter_: Filter, l
 @settings(max_examples=20, deadline=None)
 def test_details_are_all_that_matches(store: DayFiles, filter_: Filter) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(day_files, "DETAILS_AT_ONCE", 7)
+        patch.setattr(day_pages, "DETAILS_AT_ONCE", 7)
         found = list(store.details(filter_, now_us=NOW_US))
     assert [detail.summary for detail in found] == expected(store, filter_)
     assert found == [store.get(detail.summary.id) for detail in found]
@@ -144,7 +144,7 @@ def test_details_are_all_that_matches(store: DayFiles, filter_: Filter) -> None:
 
 def test_details_go_on_where_time_was_over(store: DayFiles) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(day_files, "DETAILS_S", -1)
+        patch.setattr(day_pages, "DETAILS_S", -1)
         patch.setattr("app.store.day_walk.time", Clock())
         found = list(store.details(Filter((Contains(b"ping", False),))))
     assert len(found) == len(expected(store, Filter((Contains(b"ping", False),))))

@@ -113,9 +113,8 @@ def test_a_file_of_version_1_is_brought_to_this_one(tmp_path: Path) -> None:
         assert (new.transport, new.address, new.truncated) == ("udp", "[::1]:9", True)
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "requests").mkdir()
-    (tmp_path / "requests" / "20260314.sqlite3").write_bytes(b"no database at all " * 100)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "requests" / "20260314.sqlite3").mkdir(parents=True)
     with pytest.raises(Unavailable, match=r"20260314\.sqlite3 cannot be read") as refused:
         DayFiles(tmp_path)
     assert refused.value.code == "request_log_unreadable"
