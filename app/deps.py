@@ -61,7 +61,7 @@ def _feed(request: Request) -> LiveFeed:
 
 Servers = Annotated[ServerService, Depends(_servers)]
 Requests = Annotated[RequestLog, Depends(_requests)]
-Kept = Annotated[Retention, Depends(_retention)]
+KeptLog = Annotated[Retention, Depends(_retention)]
 Handlers = Annotated[HandlerRegistry, Depends(_handlers)]
 StoredCertificates = Annotated[Certificates, Depends(_certificates)]
 Feed = Annotated[LiveFeed, Depends(_feed)]

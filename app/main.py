@@ -28,6 +28,7 @@ from app.services.recorder import Recorder
 from app.services.requests import RequestLog
 from app.services.retention import Retention
 from app.services.servers import ServerService
+from app.services.space import shortage
 from app.settings import Settings
 from app.static_files import STATIC, StaticFiles
 from app.store.database import FILE_NAME, Database
@@ -61,7 +62,7 @@ class Sockpit:
         self.store = DayFiles(settings.data_dir)
         self._mark_lost()
         self.feed = LiveFeed()
-        self.recorder = Recorder(self.store, self._publish)
+        self.recorder = Recorder(self.store, self._publish, shortage=self._shortage)
         self.indexer = Indexer(self.store, self.recorder.stats)
         self.retention = Retention(RetentionTable(self.database), self.store)
         self.handlers = HandlerRegistry(settings.handlers_dir)
@@ -116,6 +117,9 @@ class Sockpit:
         lost = self.store.mark_lost()
         if lost:
             log.warning("%d requests were open when the last process ended; marked lost", lost)
+
+    def _shortage(self) -> str | None:
+        return shortage(self.settings.data_dir)
 
     def _publish(self, rows: Sequence[RequestSummary]) -> None:
         self.feed.publish(*(Notice("request", row.server, request=row) for row in rows))

@@ -10,7 +10,7 @@ from app.api.bodies import JsonObject
 from app.api.definitions import RetentionChange, body_of
 from app.api.problems import problems
 from app.api.shapes import Listing, Shape, iso
-from app.deps import Kept
+from app.deps import KeptLog
 
 router = APIRouter(prefix="/log", tags=["requests"])
 
@@ -36,7 +36,7 @@ class DayShape(Shape):
 
 
 @router.get("/retention", operation_id="getRetention")
-def get_retention(retention: Kept) -> RetentionShape:
+def get_retention(retention: KeptLog) -> RetentionShape:
     """The rules, and what is held by them."""
     kept = retention.kept()
     return RetentionShape(
@@ -55,14 +55,14 @@ def get_retention(retention: Kept) -> RetentionShape:
     responses=problems(400, 413, 415, 422),
     openapi_extra=body_of(RetentionChange),
 )
-def update_retention(body: JsonObject, retention: Kept) -> RetentionShape:
+def update_retention(body: JsonObject, retention: KeptLog) -> RetentionShape:
     """Change the rules. What is more than they allow is deleted from now on."""
     retention.change(body)
     return get_retention(retention)
 
 
 @router.get("/days", operation_id="listLogDays")
-def list_log_days(retention: Kept) -> Listing[DayShape]:
+def list_log_days(retention: KeptLog) -> Listing[DayShape]:
     """The days that have requests, newest first."""
     days = retention.days()
     return Listing(items=[DayShape(day=d.day, bytes=d.bytes, rows=d.rows) for d in days])
@@ -71,6 +71,6 @@ def list_log_days(retention: Kept) -> Listing[DayShape]:
 @router.delete(
     "/days/{day}", operation_id="deleteLogDay", status_code=204, responses=problems(404)
 )
-def delete_log_day(day: Day, retention: Kept) -> None:
+def delete_log_day(day: Day, retention: KeptLog) -> None:
     """Delete a day with all its requests, for good."""
     retention.drop(day)

@@ -25,12 +25,17 @@ RETRY_FIRST_S: Final = 0.2
 RETRY_LAST_S: Final = 5.0
 
 
+class NoRoom(Exception):
+    """The disk has no room for the log, though it could still be written to."""
+
+
 class Recorder:
-    """Writes what requests did to the log.
+    """Writes what requests did to the log, while there is room for it.
 
     65,536 rows or 64 MiB of them may wait: some 20 s of a locked database at 1,000 requests a
     second and more. The newest are dropped beyond that, and counted. `flush_s` (seconds) is the
-    longest that an event waits for others to be committed with.
+    longest that an event waits for others to be committed with. `shortage` says why there is no
+    room for the log, None while there is; until there is again nothing is written.
     """
 
     def __init__(
@@ -38,12 +43,14 @@ class Recorder:
         store: RequestStore,
         publish: Publish,
         *,
+        shortage: Callable[[], str | None] = lambda: None,
         max_rows: int = 65_536,
         max_bytes: int = 64 * 1024 * 1024,
         flush_s: float = 0.2,
     ) -> None:
         self._store = store
         self._publish = publish
+        self._shortage = shortage
         self._pending = PendingRequests(max_rows=max_rows, max_bytes=max_bytes, flush_s=flush_s)
         self._failure: str | None = None
         self._stop = threading.Event()
@@ -112,7 +119,13 @@ class Recorder:
         retry_s = RETRY_FIRST_S
         while True:
             try:
+                if short := self._shortage():
+                    raise NoRoom(short)
                 rows = self._store.append(batch)
+            except NoRoom as reason:
+                if self._failure is None:
+                    log.error("the request log is not written: %s", reason)
+                self._failure = str(reason)
             except Exception as error:
                 if self._failure is None:
                     log.exception("the request log cannot be written; trying again")

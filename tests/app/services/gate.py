@@ -26,6 +26,7 @@ class Gate(DayFiles):
         self.open.set()
         self.reached = threading.Semaphore(0)
         self.failure: Exception | None = None
+        self.short: str | None = None  # why there is no room
         self.batches: list[list[RequestEvent]] = []
         self.recorders: list[Recorder] = []
 
@@ -48,7 +49,12 @@ class Gate(DayFiles):
     ) -> Recorder:
         """A recorder that has started."""
         recorder = Recorder(
-            self, publish or _ignore, max_rows=max_rows, max_bytes=max_bytes, flush_s=flush_s
+            self,
+            publish or _ignore,
+            shortage=lambda: self.short,
+            max_rows=max_rows,
+            max_bytes=max_bytes,
+            flush_s=flush_s,
         )
         self.recorders.append(recorder)
         recorder.start()
@@ -77,7 +83,7 @@ def gated(data_dir: Path) -> Iterator[Gate]:
     try:
         yield gate
     finally:
-        gate.failure = None
+        gate.failure = gate.short = None
         gate.open.set()
         for recorder in gate.recorders:
             recorder.stop(PATIENCE_S)

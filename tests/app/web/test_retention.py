@@ -39,7 +39,7 @@ def test_an_empty_log(panel: Panel) -> None:
     assert "no requests yet" in html
     assert "No day has requests yet." in html
     assert "not reached soon" in html
-    assert re.search(r'<meter max="10737418240" value="0"', html)
+    assert re.search(r'<progress max="10737418240" value="0"', html)
 
 
 def test_what_there_is(panel: Panel) -> None:
@@ -67,7 +67,7 @@ def test_rules_are_changed_and_what_was_not_touched_stays(panel: Panel) -> None:
     assert 'value="500"' in html
     panel.post(PAGE, max_age_days="0", max_megabytes="0")
     assert "There is no limit of its size." in panel.html(PAGE)
-    assert "<meter" not in panel.html(PAGE)
+    assert "<progress" not in panel.html(PAGE)
 
 
 @pytest.mark.parametrize(
