@@ -271,7 +271,7 @@ class RetentionRules:
     """How much of the log is kept. 0: no limit of that kind."""
 
     max_age_days: int = 30
-    max_bytes: int = 10 * 1024**3
+    max_bytes: int = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """retention: how much of the log is kept
 
-The one row is there from the beginning: 30 days and 10 GiB.
+The one row is there from the beginning: 30 days and 10 GB.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("max_bytes", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_retention")),
     )
-    op.bulk_insert(table, [{"id": 1, "max_age_days": 30, "max_bytes": 10 * 1024**3}])
+    op.bulk_insert(table, [{"id": 1, "max_age_days": 30, "max_bytes": 10_000_000_000}])
 
 
 def downgrade() -> None:

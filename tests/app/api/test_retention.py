@@ -32,10 +32,10 @@ def logged(api: Api) -> str:
 def test_rules_are_read_and_changed(app: AppThread) -> None:
     api = app.api
     found = api.get("log/retention")
-    assert (found["max_age_days"], found["max_bytes"], found["bytes"]) == (30, 10 * 1024**3, 0)
+    assert (found["max_age_days"], found["max_bytes"], found["bytes"]) == (30, 10_000_000_000, 0)
     assert (found["oldest"], found["days_left"]) == (None, None)
     assert api.patch("log/retention", {"max_age_days": 7})["max_age_days"] == 7
-    assert api.get("log/retention")["max_bytes"] == 10 * 1024**3
+    assert api.get("log/retention")["max_bytes"] == 10_000_000_000
 
 
 def test_what_is_wrong_with_rules_is_a_problem_document(app: AppThread) -> None:

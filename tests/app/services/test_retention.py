@@ -57,7 +57,7 @@ def names(store: DayFiles) -> list[str]:
 def test_thirty_days_and_ten_gib_are_the_rules_of_a_new_database(
     rules: RetentionTable, retention: Retention
 ) -> None:
-    assert rules.get() == RetentionRules(30, 10 * 1024**3)
+    assert rules.get() == RetentionRules(30, 10_000_000_000)
     assert retention.kept().rules == rules.get()
 
 
