@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.domain import Count, RequestSummary
+from app.domain import Count, RequestDetail, RequestSummary
 from app.search.match import matches
 from app.search.terms import Compare, Contains, Filter, Is, Moment, Since, Term, Until
 from app.store import day_index, day_pages, day_walk
@@ -68,10 +69,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DayFiles]:
         yield opened
 
 
+@lru_cache(maxsize=1)
+def everything(store: DayFiles) -> tuple[RequestDetail, ...]:
+    """Newest first, each read by itself."""
+    found = (store.get(row.id) for row in store.query(limit=10_000).items)
+    return tuple(detail for detail in found if detail is not None)
+
+
 def expected(store: DayFiles, filter_: Filter) -> list[RequestSummary]:
-    everything = store.query(limit=10_000).items
-    details = [store.get(row.id) for row in everything]
-    return [one.summary for one in details if one and matches(filter_, one, NOW_US)]
+    return [one.summary for one in everything(store) if matches(filter_, one, NOW_US)]
 
 
 texts = st.sampled_from(["ping", "PING", "温度", "度", "7", "É", "é", "aaaa", "nothing", ""])
@@ -139,7 +145,7 @@ def test_details_are_all_that_matches(store: DayFiles, filter_: Filter) -> None:
         patch.setattr(day_pages, "DETAILS_AT_ONCE", 7)
         found = list(store.details(filter_, now_us=NOW_US))
     assert [detail.summary for detail in found] == expected(store, filter_)
-    assert found == [store.get(detail.summary.id) for detail in found]
+    assert found == [one for one in everything(store) if matches(filter_, one, NOW_US)]
 
 
 def test_details_go_on_where_time_was_over(store: DayFiles) -> None:
