@@ -26,6 +26,7 @@ import httpx2
 from app.cli.serve import Server
 from app.main import Sockpit
 from app.settings import Settings
+from tests import descriptors
 from tests.waiting import DEADLINE_S, eventually
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -183,21 +184,13 @@ class RunningApp:
     def descriptors(self) -> int:
         """How many it has open, but for databases: SQLite keeps what a reader closed, for the
         next reader, as long as the writer has the file locked; as many as ever read at once."""
-        folder = Path(f"/proc/{self.pid}/fd")
-        return sum(_target(link).rpartition(".")[2] != "sqlite3" for link in folder.iterdir())
+        return descriptors.count(self.pid)
 
     def close(self) -> None:
         """End it for certain, whatever state it is in."""
         self.api.close()
         if self.process is not None and self.process.poll() is None:
             self.kill()
-
-
-def _target(link: Path) -> str:
-    try:
-        return os.readlink(link)
-    except FileNotFoundError:  # closed meanwhile
-        return ""
 
 
 class AppThread:

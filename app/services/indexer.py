@@ -34,6 +34,7 @@ class Indexer:
         self._recorder = recorder
         self._stop = threading.Event()
         self._failed = False
+        self._done_at = -1  # requests stored when nothing was left: then no file is opened
         # A daemon: a disk that hangs must not keep the process alive. It has nothing to lose.
         self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
 
@@ -47,23 +48,32 @@ class Indexer:
 
     def _run(self) -> None:
         while not self._stop.wait(_LOOK_S):
-            while not self._stop.is_set() and not self._is_busy():
-                began = time.monotonic()
-                if not self._build():
-                    break
-                self._stop.wait(_REST * (time.monotonic() - began))
+            stored = self._recorder().stored
+            if stored != self._done_at and self._catch_up():
+                self._done_at = stored
+
+    def _catch_up(self) -> bool:
+        """Returns: whether nothing is left to do."""
+        while not self._stop.is_set() and not self._is_busy():
+            began = time.monotonic()
+            rows = self._build()
+            if not rows:
+                return rows is not None
+            self._stop.wait(_REST * (time.monotonic() - began))
+        return False
 
     def _is_busy(self) -> bool:
         stats = self._recorder()
         return stats.pending >= _BUSY_PENDING or stats.state == "failed"
 
-    def _build(self) -> int:
+    def _build(self) -> int | None:
+        """Returns: rows done; None when that failed."""
         try:
             rows = self._store.build_index()
         except Exception:  # a damaged file, a full disk: searching goes on without it
             if not self._failed:
                 self._failed = True
                 log.exception("the search index cannot be built; told once, trying on")
-            return 0
+            return None
         self._failed = False
         return rows

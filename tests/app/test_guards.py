@@ -48,6 +48,8 @@ def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
             ("{name}", NOBODY),
             ("{connection_id}", "1"),
             ("{request_id}", "20200101-1"),
+            ("{direction}", "sent"),
+            ("{day}", "20200101"),
         ):
             path = path.replace(hole, value)
         assert "{" not in path, path

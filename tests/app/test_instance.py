@@ -11,6 +11,7 @@ import pytest
 
 from app.errors import Conflict
 from app.instance import InstanceLock
+from tests.descriptors import count as descriptors_open
 
 HOLD = """
 import sys
@@ -39,11 +40,11 @@ def test_released_lock_can_be_taken_again(tmp_path: Path) -> None:
 
 def test_refusal_leaves_no_descriptor_open(tmp_path: Path) -> None:
     lock = InstanceLock(tmp_path)
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors_open()
     for _ in range(5):
         with pytest.raises(Conflict):
             InstanceLock(tmp_path)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors_open() == before
     lock.release()
 
 

@@ -6,7 +6,6 @@ Does not know which server classes are tested.
 from __future__ import annotations
 
 import gc
-import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.descriptors import count as descriptors_open
 from tests.sockcore.serving import wait_until
 
 
@@ -28,9 +28,9 @@ def socket_dir() -> Iterator[Path]:
 def leaves_nothing() -> Iterator[None]:
     """Fails a test that leaves a thread or a descriptor behind."""
     threads = set(threading.enumerate())
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = descriptors_open()
     yield
     wait_until(lambda: set(threading.enumerate()) <= threads, "the end of the test's threads")
-    if len(os.listdir("/proc/self/fd")) > descriptors:
+    if descriptors_open() > descriptors:
         gc.collect()  # only then: it takes most of a second in a process with an application
-    assert len(os.listdir("/proc/self/fd")) <= descriptors
+    assert descriptors_open() <= descriptors

@@ -23,6 +23,7 @@ from sockcore import (
     StateError,
     Totals,
 )
+from tests.descriptors import count as descriptors_open
 from tests.sockcore.serving import connect, in_thread, join, wait_until
 from tests.sockcore.watching import (
     KINDS,
@@ -177,7 +178,7 @@ def test_start_without_threads_leaves_nothing(
             other = BackgroundServer(factory("udp-single", Echo, socket_dir))
             stack.enter_context(other)
             question(other, "udp-single", socket_dir, b"is your loop in?")
-        names, descriptors = ours(), len(os.listdir("/proc/self/fd"))
+        names, descriptors = ours(), descriptors_open()
         threads = request.getfixturevalue("no_more_threads")
         server = BackgroundServer(
             factory(kind, Echo, socket_dir), limits=Limits(idle_timeout_s=0.05)
@@ -187,7 +188,7 @@ def test_start_without_threads_leaves_nothing(
         assert server.state is ServerState.FAILED
         assert server.error == "RuntimeError: can't start new thread"
         assert ours() == names
-        assert len(os.listdir("/proc/self/fd")) == descriptors
+        assert descriptors_open() == descriptors
         threads.close()
         with server:
             assert question(server, kind, socket_dir, b"now") == b"now"

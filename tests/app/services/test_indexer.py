@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from typing import Any, cast
@@ -33,8 +34,15 @@ class Blocks:
         return 10
 
 
-def stats(pending: int = 0, state: Any = "ok") -> LogStats:
-    return LogStats(received=0, stored=0, dropped=0, pending=pending, writer_lag_ms=0, state=state)
+_stored = itertools.count()
+
+
+def stats(pending: int = 0, state: Any = "ok", stored: int | None = None) -> LogStats:
+    """Something more is stored at each look, unless it is said how much."""
+    stored = next(_stored) if stored is None else stored
+    return LogStats(
+        received=0, stored=stored, dropped=0, pending=pending, writer_lag_ms=0, state=state
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +92,22 @@ def test_a_failure_is_told_once_and_tried_again(caplog: pytest.LogCaptureFixture
         equal(lambda: blocks.left, 0)
         made.stop(20)
     assert len([r for r in caplog.records if "index cannot be built" in r.getMessage()]) == 1
+
+
+def test_while_nothing_is_stored_it_rests() -> None:
+    blocks, looks = Blocks(2), threading.Semaphore(0)
+
+    def recorder() -> LogStats:
+        looks.release()
+        return stats(stored=7)
+
+    made = running(blocks, recorder)
+    for _ in range(3):  # two blocks, and the look that finds no more
+        assert blocks.asked.acquire(timeout=20)
+    for _ in range(20):
+        assert looks.acquire(timeout=20)
+    made.stop(20)
+    assert not blocks.asked.acquire(blocking=False)
 
 
 def test_stopping_before_it_began_is_no_error() -> None:

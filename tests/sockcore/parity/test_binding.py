@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from typing import Any
 
 import pytest
 
+from tests.descriptors import count as descriptors_open
 from tests.sockcore.serving import Trace, traced
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -112,8 +112,8 @@ def test_address_in_use_closes_the_socket_and_passes_on(api: Any, name: str) -> 
 
 
 def test_failed_bind_does_not_leak_descriptors(api: Any) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors_open()
     for _ in range(1024):
         with pytest.raises(OverflowError):
             api.TCPServer(("127.0.0.1", -1), None)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors_open() == before
