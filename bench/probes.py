@@ -87,12 +87,15 @@ class Idling:
     def __init__(self, server: ServerProcess, _size: int) -> None:
         self._server = server
         self._idle: list[socket.socket] = []
-        warm = socket.create_connection(("127.0.0.1", server.port), SILENCE_S)
-        _ask(warm, 0)
-        warm.close()
+        with socket.create_connection(("127.0.0.1", server.port), SILENCE_S) as warm:
+            _ask(warm, 0)
+            warm.shutdown(socket.SHUT_WR)
+            while warm.recv(64):
+                pass
 
     def round(self, size: int) -> Figures:
-        rss, before = self._server.rss_mib(), self._server.sockets()
+        before = self._settled_sockets()  # the one that warmed it up is gone
+        rss = self._server.rss_mib()
         with within(ROUND_S, "connecting"):
             while len(self._idle) < size:
                 self._connect(min(self.STEP, size - len(self._idle)))
@@ -120,6 +123,14 @@ class Idling:
                 last, until = now, time.monotonic() + 2
             time.sleep(0.005)
         return False
+
+    def _settled_sockets(self) -> int:
+        last, now = -1, self._server.sockets()
+        until = time.monotonic() + SILENCE_S
+        while now != last and time.monotonic() < until:
+            time.sleep(0.25)
+            last, now = now, self._server.sockets()
+        return now
 
     def _settled_rss_mib(self) -> float:
         """Once it grows no more: threads start later than connections are accepted."""
