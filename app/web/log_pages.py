@@ -5,7 +5,7 @@ Knows services and the search line. Knows nothing of HTTP; screens and pages use
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.deps import Services
 from app.domain import Count, Page, RequestSummary
@@ -68,24 +68,20 @@ def of_peer(row: RequestSummary) -> Search:
 
 
 def log_context(
-    services: Services,
-    asked: Search,
-    before: str | None = None,
-    after: str | None = None,
-    rows: tuple[RequestSummary, ...] | None = None,
+    services: Services, asked: Search, before: str | None = None, after: str | None = None
 ) -> dict[str, object]:
-    """For _requests.html. `rows`: of the newest page, where they are known already."""
-    if asked.error is not None:
-        found: Page[RequestSummary] = Page((), None)
-    else:
+    """For _requests.html: the page that the search finds."""
+    found: Page[RequestSummary] = Page((), None)
+    if asked.error is None:
         found = services.requests.page(asked.filter, limit=PAGE_ROWS, before=before, after=after)
-    if rows is not None:
-        found = Page(rows, rows[-1].id if len(rows) >= PAGE_ROWS else None)
-    return {
-        "log_page": found,
-        "search": asked,
-        "stands_still": bool(before or after),
-    }
+    return page_context(asked, found, stands_still=bool(before or after))
+
+
+def page_context(
+    asked: Search, found: Page[RequestSummary], *, stands_still: bool = False
+) -> dict[str, object]:
+    """For _requests.html: `found`, which is there already."""
+    return {"log_page": found, "search": asked, "stands_still": stands_still}
 
 
 def alarms_of_log(services: Services) -> list[words.Alarm]:
@@ -99,8 +95,8 @@ def counted(services: Services, asked: Search) -> Count | None:
     return services.requests.count(asked.filter)
 
 
-class NewestRows:
-    """The newest rows of a search, kept up to date by reading only what is new.
+class NewestPage:
+    """The newest page of a search, kept up to date by reading only what is new.
 
     Thread: one.
     """
@@ -108,10 +104,10 @@ class NewestRows:
     def __init__(self, services: Services, asked: Search) -> None:
         self._requests = services.requests
         self._filter = asked.filter
-        self._rows: tuple[RequestSummary, ...] = ()
+        self._page: Page[RequestSummary] = Page((), None)
         self._seen: str | None = None  # the place up to which everything is known
 
-    def refresh(self, changed: set[str]) -> tuple[RequestSummary, ...]:
+    def refresh(self, changed: set[str]) -> Page[RequestSummary]:
         """`changed`: ids of requests of which there is news."""
         newest = self._requests.page(limit=1).items
         seen, self._seen = self._seen, newest[0].id if newest else None
@@ -122,14 +118,16 @@ class NewestRows:
             return self._anew()
         # What came after we asked for the newest is here now, and comes once more.
         fresh = {row.id: row for row in page.items}
-        known = (row for row in self._rows if row.id not in fresh)
+        known = (row for row in self._page.items if row.id not in fresh)
         told = (self._news_of(row) if row.id in changed else row for row in known)
-        self._rows = (*fresh.values(), *told)[:PAGE_ROWS]
-        return self._rows
+        rows = (*fresh.values(), *told)
+        older = rows[PAGE_ROWS - 1].id if len(rows) > PAGE_ROWS else self._page.next
+        self._page = replace(self._page, items=rows[:PAGE_ROWS], next=older)
+        return self._page
 
-    def _anew(self) -> tuple[RequestSummary, ...]:
-        self._rows = self._requests.page(self._filter, limit=PAGE_ROWS).items
-        return self._rows
+    def _anew(self) -> Page[RequestSummary]:
+        self._page = self._requests.page(self._filter, limit=PAGE_ROWS)
+        return self._page
 
     def _news_of(self, row: RequestSummary) -> RequestSummary:
         try:

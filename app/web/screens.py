@@ -15,12 +15,13 @@ from app.domain import ServerStatus
 from app.services.live import Batch
 from app.web import words
 from app.web.log_pages import (
-    NewestRows,
+    NewestPage,
     Search,
     alarms_of_log,
     log_context,
     of_peer,
     of_server,
+    page_context,
 )
 from app.web.tape import tape
 from app.web.view import partial, render
@@ -189,13 +190,13 @@ class RequestsScreen:
     def __init__(self, services: Services, asked: Search) -> None:
         self._services = services
         self._asked = asked
-        self._newest = NewestRows(services, asked)
+        self._newest = NewestPage(services, asked)
 
     def regions(self, batch: Batch | None) -> Iterable[Region]:
         yield Region("alarms", render("_alarms.html", alarms=alarms_of_log(self._services)))
         yield Region("gap", render("_gap.html", missed=batch.missed if batch else 0))
-        rows = self._newest.refresh(batch.request_ids() if batch else set())
-        context = log_context(self._services, self._asked, rows=rows)
+        newest = self._newest.refresh(batch.request_ids() if batch else set())
+        context = page_context(self._asked, newest)
         yield Region("requests", render("_requests.html", live=True, **context))
 
 
