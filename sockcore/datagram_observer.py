@@ -63,7 +63,7 @@ class DatagramObserver(Observer):
         with self._lock:
             _, record = self._answering.pop(id(request), (None, None))
         if record is not None:
-            self._finish(record, record.verdict())
+            self._finish(record)
 
     def record_of(self, request: Any) -> Request | None:
         with self._lock:
@@ -153,5 +153,5 @@ class DatagramObserver(Observer):
             left, self._answering = list(self._answering.values()), {}
         for _, record in left:
             record.ended_by = record.ended_by or "stop"
-            self._finish(record, record.verdict())
+            self._finish(record)
         return super().abandon() + len(left)

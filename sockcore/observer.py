@@ -71,11 +71,16 @@ class Observer:
 
     def answering(self, request: Any) -> None:
         """The calling thread answers `request` from now on."""
-        raise NotImplementedError
+        record = self.record_of(request)
+        if record is not None:
+            record.connection.thread = threading.current_thread().name
+            record.begun_ns = time.monotonic_ns()
 
     def no_longer_answering(self, request: Any) -> None:
         """The calling thread has left the handler."""
-        raise NotImplementedError
+        record = self.record_of(request)
+        if record is not None:
+            record.begun_ns = None
 
     def failed(self, request: Any) -> None:
         """The exception being handled is how `request` ended."""
@@ -100,8 +105,7 @@ class Observer:
 
     def emit(self, event: Event) -> None:
         """Tell of `event` at once, after all that happened before."""
-        self._teller.note((_ready_made, (event,)))
-        self._teller.tell()
+        self._teller.say(event)
 
     def tick_no_more(self) -> None:
         """From now on nothing waits for a tick: what happens is told where it does."""
@@ -134,11 +138,12 @@ class Observer:
         connection.request = connection.sock = None
         self._teller.note((telling.closed, (self.server, connection, closed_by, now_us())))
 
-    def _finish(self, request: Request, verdict: tuple[Outcome, ClosedBy]) -> None:
+    def _finish(self, request: Request) -> None:
         with self._lock:
             if request.finished:
                 return
             request.finished = True
+            verdict = request.verdict()
             self._teller.note((self._ending, (request, *verdict, time.monotonic_ns())))
             self._errors_total += verdict[0] == "error"
             self._left_locked()
@@ -290,10 +295,6 @@ class Observer:
         for connection in left:
             request = connection.request
             if request is not None:
-                self._finish(request, request.verdict())
+                self._finish(request)
             self._forget(connection, "stop")
         return len(left)
-
-
-def _ready_made(event: Event) -> Event:
-    return event

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
-import time
 import weakref
 from typing import Any, NoReturn
 
@@ -46,17 +44,6 @@ class StreamObserver(Observer):
         self._teller.note((telling.opened, (self.server, connection)))
         return observed
 
-    def answering(self, request: Any) -> None:
-        record = getattr(request, "record", None)
-        if record is not None:
-            record.connection.thread = threading.current_thread().name
-            record.begun_ns = time.monotonic_ns()
-
-    def no_longer_answering(self, request: Any) -> None:
-        record = getattr(request, "record", None)
-        if record is not None:
-            record.begun_ns = None
-
     def handshake_failed(self, request: Any, why: str) -> None:
         """TLS did not come about: no handler gets `request`."""
         record = self.record_of(request)
@@ -74,9 +61,8 @@ class StreamObserver(Observer):
 
     def _ended(self, request: Request) -> None:
         # Out of the table first: whoever reads of a finished request finds it gone from the list.
-        verdict = request.verdict()
-        self._forget(request.connection, verdict[1])
-        self._finish(request, verdict)
+        self._forget(request.connection, request.verdict()[1])
+        self._finish(request)
 
     def _look_at_all(self) -> None:
         for connection in self.table.all():

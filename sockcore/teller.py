@@ -52,6 +52,11 @@ class Teller:
             finally:
                 self._telling.release()
 
+    def say(self, event: Event) -> None:
+        """Tell of `event` now, after all that was put down before."""
+        self.note((_as_it_is, (event,)))
+        self.tell()
+
     def be_prompt(self) -> None:
         """From now on nothing is left for a later one to tell."""
         self._many = 1
@@ -74,3 +79,7 @@ class Teller:
             if not self._sink_failed:
                 self._sink_failed = True
                 log.exception("%s: the event sink raised; told once", self._server)
+
+
+def _as_it_is(event: Event) -> Event:
+    return event
