@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -19,7 +18,7 @@ from app.api.request_shapes import (
 )
 from app.deps import Requests
 from app.search.line import parse
-from app.search.terms import Filter, Is
+from app.search.terms import Filter
 
 router = APIRouter(tags=["requests"])
 
@@ -53,9 +52,7 @@ def count_requests(requests: Requests, q: Line = "", server: str | None = None) 
 
 def asked(line: str, server: str | None) -> Filter:
     """What a line asks for, of one server if there is one. Raises: Invalid on field `q`."""
-    filter_ = parse(line)
-    # An empty name, as a form sends it, means every server.
-    return replace(filter_, terms=(Is("server", server), *filter_.terms)) if server else filter_
+    return parse(line).of_server(server)
 
 
 @router.get("/requests/{request_id}", operation_id="getRequest", responses=problems(404))

@@ -6,7 +6,7 @@ Knows what each term means; knows nothing of how a line is written and of how ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from sockcore.events import Outcome
@@ -115,6 +115,10 @@ class Filter:
     def until(self) -> tuple[Moment, ...]:
         """The request started before each of them."""
         return tuple(term.moment for term in self.terms if isinstance(term, Until))
+
+    def of_server(self, name: str | None) -> Filter:
+        """The same of that server alone; of any where no name is given."""
+        return replace(self, terms=(Is("server", name), *self.terms)) if name else self
 
     def alternatives(self, field: Field) -> tuple[str, ...]:
         """One of these must hold, if there are any."""

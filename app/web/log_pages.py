@@ -43,56 +43,55 @@ class Search:
         return requests_href(self.line, **cursor)
 
 
-def search(line: str, server: str | None = None) -> Search:
-    """`server`: its requests alone, as a link to them asks."""
-    try:
-        filter_ = parse(line)
-    except Invalid as refused:
-        return Search(line, Filter(), refused.detail)
-    if server:
-        filter_ = Filter((Is("server", server), *filter_.terms), filter_.direction)
+def asked(filter_: Filter) -> Search:
     return Search(line_of(filter_), filter_)
 
 
+def search(line: str, server: str | None = None) -> Search:
+    """`server`: its requests alone, as a link to them asks."""
+    try:
+        return asked(parse(line).of_server(server))
+    except Invalid as refused:
+        return Search(line, Filter(), refused.detail)
+
+
 def of_server(name: str) -> Search:
-    return search("", name)
+    return asked(Filter().of_server(name))
 
 
 def of_peer(row: RequestSummary) -> Search:
     """All that came from where `row` did, from whatever port."""
     host, colon, _ = row.peer.rpartition(":")
     peer = f"{host}{colon}" if colon else row.peer
-    terms = (Is("server", row.server), Is("peer", peer)) if peer else (Is("server", row.server),)
-    filter_ = Filter(terms)
-    return Search(line_of(filter_), filter_)
+    return asked(Filter((Is("peer", peer),) if peer else ()).of_server(row.server))
 
 
 def log_context(
-    services: Services, asked: Search, before: str | None = None, after: str | None = None
+    services: Services, sought: Search, before: str | None = None, after: str | None = None
 ) -> dict[str, object]:
     """For _requests.html: the page that the search finds."""
     found: Page[RequestSummary] = Page((), None)
-    if asked.error is None:
-        found = services.requests.page(asked.filter, limit=PAGE_ROWS, before=before, after=after)
-    return page_context(asked, found, stands_still=bool(before or after))
+    if sought.error is None:
+        found = services.requests.page(sought.filter, limit=PAGE_ROWS, before=before, after=after)
+    return page_context(sought, found, stands_still=bool(before or after))
 
 
 def page_context(
-    asked: Search, found: Page[RequestSummary], *, stands_still: bool = False
+    sought: Search, found: Page[RequestSummary], *, stands_still: bool = False
 ) -> dict[str, object]:
     """For _requests.html: `found`, which is there already."""
-    return {"log_page": found, "search": asked, "stands_still": stands_still}
+    return {"log_page": found, "search": sought, "stands_still": stands_still}
 
 
 def alarms_of_log(services: Services) -> list[words.Alarm]:
     return words.log_alarms(services.requests.stats(), services.requests.damaged())
 
 
-def counted(services: Services, asked: Search) -> Count | None:
+def counted(services: Services, sought: Search) -> Count | None:
     """How many requests the search finds; None where nothing was asked for, or wrongly."""
-    if asked.error is not None or not asked.line:
+    if sought.error is not None or not sought.line:
         return None
-    return services.requests.count(asked.filter)
+    return services.requests.count(sought.filter)
 
 
 class NewestPage:
@@ -101,9 +100,9 @@ class NewestPage:
     Thread: one.
     """
 
-    def __init__(self, services: Services, asked: Search) -> None:
+    def __init__(self, services: Services, sought: Search) -> None:
         self._requests = services.requests
-        self._filter = asked.filter
+        self._filter = sought.filter
         self._page: Page[RequestSummary] = Page((), None)
         self._seen: str | None = None  # the place up to which everything is known
 

@@ -19,7 +19,7 @@ from app.domain import RequestSummary
 from app.errors import NotFound
 from app.search.line import parse
 from app.services.live import Batch, Subscription
-from app.web.log_pages import Search, search
+from app.web.log_pages import Search, asked
 from app.web.screens import (
     RequestScreen,
     RequestsScreen,
@@ -60,19 +60,18 @@ async def live_server(
         yield event
 
 
-def _asked(
+def _sought(
     q: Annotated[str, Query()] = "", server: Annotated[str | None, Query()] = None
 ) -> Search:
     """Raises: Invalid for a line that cannot be understood."""
-    parse(q)
-    return search(q, server)
+    return asked(parse(q).of_server(server))
 
 
 @router.get("/live/requests", response_class=EventSourceResponse)
 async def live_requests(
-    found: All, asked: Annotated[Search, Depends(_asked)]
+    found: All, sought: Annotated[Search, Depends(_sought)]
 ) -> AsyncIterator[ServerSentEvent]:
-    async for event in _watch(found, asked.one_server, RequestsScreen(found, asked)):
+    async for event in _watch(found, sought.one_server, RequestsScreen(found, sought)):
         yield event
 
 
