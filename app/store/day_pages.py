@@ -79,8 +79,8 @@ class DayPages(ABC):
     ) -> Count:
         """See `RequestStore`. Thread: any."""
         wanted = condition(filter_, _now_us() if now_us is None else now_us)
-        found = self._mended(day_walk.count, wanted, most + 1, time_limit_s)
-        return Count(min(found.count, most), found.count <= most and found.stopped is None)
+        counted, whole = self._mended(day_walk.count, wanted, most + 1, time_limit_s)
+        return Count(min(counted, most), whole and counted <= most)
 
     def get(self, request_id: str) -> RequestDetail | None:
         """See `RequestStore`. Thread: any."""

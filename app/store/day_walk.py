@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -40,13 +40,19 @@ SUMMARIES: Final = Reading(day_schema.SUMMARIES, day_schema.summary_of_row)
 DETAILS: Final = Reading(day_schema.DETAILS, day_schema.detail_of_row)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Found(Generic[T]):
     """`stopped`: where the time was over; everything before it was looked at."""
 
-    rows: list[T] = field(default_factory=list)
-    count: int = 0
-    stopped: Place | None = None
+    rows: list[T]
+    stopped: Place | None
+
+
+#: Files, in the order of the walk, each with what of it is meant.
+Ranges = Iterable[tuple[Path, Span]]
+
+#: Reads one window of the file of a day. Returns: whether that is enough.
+Read = Callable[[sqlite3.Connection, str, Span], bool]
 
 
 def older(
@@ -61,64 +67,46 @@ def older(
 
     Raises: sqlite3.Error.
     """
-    found, deadline = Found[T](), time.monotonic() + time_limit_s
-    for path in files:
-        day = path.stem
-        if day <= place.day:
-            high = place.seq - 1 if day == place.day else NEWEST
-            with unless_dropped(path):
-                for connection, window in _windows(path, wanted, 0, high, newest_first=True):
-                    if time.monotonic() > deadline:
-                        found.stopped = Place(day, window[1] + 1)
-                        return found
-                    left = limit - len(found.rows)
-                    found.rows += _select(connection, day, wanted, window, left, "DESC", what)
-                    if len(found.rows) >= limit:
-                        return found
-    return found
+    ranges = (
+        (path, (0, place.seq - 1 if path.stem == place.day else NEWEST))
+        for path in files
+        if path.stem <= place.day
+    )
+    return _found(ranges, wanted, limit, time_limit_s, what)
 
 
 def newer(
     files: Sequence[Path], wanted: Condition, place: Place, limit: int, time_limit_s: float
 ) -> Found[RequestSummary]:
     """At most `limit` rows after `place`, the oldest first. `files`: newest first."""
-    found, deadline = Found[RequestSummary](), time.monotonic() + time_limit_s
-    for path in reversed(files):
-        day = path.stem
-        if day >= place.day:
-            low = place.seq + 1 if day == place.day else 0
-            with unless_dropped(path):
-                for connection, window in _windows(path, wanted, low, NEWEST, newest_first=False):
-                    if time.monotonic() > deadline:
-                        found.stopped = Place(day, window[0] - 1)
-                        return found
-                    left = limit - len(found.rows)
-                    found.rows += _select(connection, day, wanted, window, left, "ASC", SUMMARIES)
-                    if len(found.rows) >= limit:
-                        return found
-    return found
+    ranges = (
+        (path, (place.seq + 1 if path.stem == place.day else 0, NEWEST))
+        for path in reversed(files)
+        if path.stem >= place.day
+    )
+    return _found(ranges, wanted, limit, time_limit_s, SUMMARIES, newest_first=False)
 
 
 def count(
     files: Sequence[Path], wanted: Condition, most: int, time_limit_s: float
-) -> Found[RequestSummary]:
-    """How many rows there are, counted no further than to `most`. `files`: newest first."""
-    found, deadline = Found[RequestSummary](), time.monotonic() + time_limit_s
-    for path in files:
-        with unless_dropped(path):
-            for connection, window in _windows(path, wanted, 0, NEWEST, newest_first=True):
-                if time.monotonic() > deadline:
-                    found.stopped = Place(path.stem, window[1] + 1)
-                    return found
-                sql = (
-                    f"SELECT count(*) FROM (SELECT 1 FROM requests WHERE seq BETWEEN ? AND ? "
-                    f"AND {wanted.sql} LIMIT ?)"
-                )
-                values = (*window, *wanted.values, most - found.count)
-                found.count += connection.execute(sql, values).fetchone()[0]
-                if found.count >= most:
-                    return found
-    return found
+) -> tuple[int, bool]:
+    """How many rows there are, counted no further than to `most`; and whether the time was enough
+    for that. `files`: newest first."""
+    counted = 0
+    sql = (
+        "SELECT count(*) FROM (SELECT 1 FROM requests WHERE seq BETWEEN ? AND ? "
+        f"AND {wanted.sql} LIMIT ?)"
+    )
+
+    def read(connection: sqlite3.Connection, _day: str, window: Span) -> bool:
+        nonlocal counted
+        values = (*window, *wanted.values, most - counted)
+        counted += int(connection.execute(sql, values).fetchone()[0])
+        return counted >= most
+
+    everything = ((path, (0, NEWEST)) for path in files)
+    stopped = _walk(everything, wanted, time_limit_s, read)
+    return counted, stopped is None
 
 
 def older_page(found: Found[RequestSummary], limit: int) -> Page[RequestSummary]:
@@ -133,6 +121,48 @@ def newer_page(found: Found[RequestSummary], limit: int) -> Page[RequestSummary]
     rows = tuple(reversed(found.rows[:limit]))
     more = rows[0].id if len(found.rows) > limit else cursor(found.stopped)
     return Page(rows, rows[-1].id if rows else None, more, found.stopped is not None)
+
+
+def _found(
+    ranges: Ranges,
+    wanted: Condition,
+    limit: int,
+    time_limit_s: float,
+    what: Reading[T],
+    *,
+    newest_first: bool = True,
+) -> Found[T]:
+    rows: list[T] = []
+    order = "DESC" if newest_first else "ASC"
+
+    def read(connection: sqlite3.Connection, day: str, window: Span) -> bool:
+        left = limit - len(rows)
+        rows.extend(_select(connection, day, wanted, window, left, order, what))
+        return len(rows) >= limit
+
+    stopped = _walk(ranges, wanted, time_limit_s, read, newest_first=newest_first)
+    return Found(rows, stopped)
+
+
+def _walk(
+    ranges: Ranges,
+    wanted: Condition,
+    time_limit_s: float,
+    read: Read,
+    *,
+    newest_first: bool = True,
+) -> Place | None:
+    """Have what must be read of the files read, until it is enough. Returns: where the time was
+    over, None if it was not."""
+    deadline = time.monotonic() + time_limit_s
+    for path, span in ranges:
+        with unless_dropped(path):
+            for connection, window in _windows(path, wanted, *span, newest_first=newest_first):
+                if time.monotonic() > deadline:
+                    return Place(path.stem, window[1] + 1 if newest_first else window[0] - 1)
+                if read(connection, path.stem, window):
+                    return None
+    return None
 
 
 def _windows(
