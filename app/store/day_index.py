@@ -16,7 +16,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -77,7 +77,7 @@ class DayIndex:
         self._connection.execute("PRAGMA journal_mode=WAL")
         # Lost or torn, it is built again: it has nothing of its own.
         self._connection.execute("PRAGMA synchronous=OFF")
-        if self._connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        if not _is_ours(self._connection):
             self._connection.executescript(f"DROP TABLE IF EXISTS blocks; {_SCHEMA}")
 
     def build(self) -> int:
@@ -93,7 +93,7 @@ class DayIndex:
         return self._enter(rows) if len(rows) >= BLOCK_ROWS else 0
 
     def last_seq(self) -> int:
-        return last_seq(self._connection)
+        return _last_seq(self._connection)
 
     def forget(self, last: int) -> None:
         """The rows up to the seq `last` are deleted."""
@@ -131,11 +131,33 @@ class DayIndex:
         return done
 
 
-def last_seq(index: sqlite3.Connection) -> int:
-    """Up to which seq its blocks go; 0 when there are none."""
-    if index.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-        return 0  # about to be made
+def covered(day_file: Path) -> int:
+    """Up to which seq there are blocks; 0 where there is no index, or a damaged one."""
+    path = index_path(day_file)
+    if path.exists():
+        with _unless_damaged(), day_reader.read_only(path) as index:
+            return _last_seq(index) if _is_ours(index) else 0
+    return 0
+
+
+def _last_seq(index: sqlite3.Connection) -> int:
     return int(index.execute("SELECT max(last_seq) FROM blocks").fetchone()[0] or 0)
+
+
+def _is_ours(index: sqlite3.Connection) -> bool:
+    """Whether it has blocks of this kind; if not it is about to be made."""
+    version = index.execute("PRAGMA user_version").fetchone()[0]
+    return bool(version == _VERSION)
+
+
+@contextmanager
+def _unless_damaged() -> Iterator[None]:
+    """Amid it an index may prove damaged: then it ends early, without an error."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
 
 
 def spans(day_file: Path, wanted: Condition, low: int, high: int) -> Iterator[Span]:
@@ -146,14 +168,11 @@ def spans(day_file: Path, wanted: Condition, low: int, high: int) -> Iterator[Sp
     path = index_path(day_file)
     top = high
     if path.exists() and wanted.needs_index:
-        try:
+        with _unless_damaged():
             for first, last in _excluded(path, wanted, low, high):
                 if last < top:
                     yield last + 1, top
                 top = first - 1
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise
     if top >= low:
         yield low, top
 
@@ -164,9 +183,9 @@ def _excluded(path: Path, wanted: Condition, low: int, high: int) -> Iterator[Sp
         ", grams" if wanted.grams else ""
     )
     bits = [_bit(gram) for gram in wanted.grams]
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as index:
-        if index.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            return  # about to be made
+    with day_reader.read_only(path) as index:
+        if not _is_ours(index):
+            return
         for block in index.execute(
             f"SELECT {columns} FROM blocks WHERE last_seq >= ? AND first_seq <= ? "
             "ORDER BY first_seq DESC",

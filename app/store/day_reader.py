@@ -23,23 +23,26 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
 
     Raises: Unavailable `request_log_unknown_version`, DamagedDay, sqlite3.Error.
     """
-    with noting_damage(path), closing(_connect(path)) as connection:
+    with noting_damage(path), read_only(path) as connection:
         connection.execute("PRAGMA query_only=ON")
         yield connection if known_version(connection, path) else None
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro",
-        uri=True,
-        timeout=BUSY_TIMEOUT_S,
-        isolation_level=None,
+def read_only(path: Path) -> closing[sqlite3.Connection]:
+    """A database of any kind, which must be there. Raises: sqlite3.Error."""
+    return closing(
+        sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+        )
     )
 
 
 def version(path: Path) -> int:
     """The version of the schema, also one that this code does not know."""
-    with closing(_connect(path)) as connection:
+    with read_only(path) as connection:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.store import day_index, day_reader
@@ -94,22 +94,8 @@ class LogIndex:
         return self._index
 
 
-def _covered(path: Path) -> int:
-    """Up to which seq there are blocks; 0 where there is no index, or a damaged one."""
-    if not index_path(path).exists():
-        return 0
-    index = f"{index_path(path).absolute().as_uri()}?mode=ro"
-    try:
-        with closing(sqlite3.connect(index, uri=True)) as connection:
-            return day_index.last_seq(connection)
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
-        return 0
-
-
 def _lag(path: Path) -> int:
-    covered = _covered(path)
+    covered = day_index.covered(path)
     with day_reader.reading(path) as connection:
         if connection is None:
             return 0
