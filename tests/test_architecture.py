@@ -56,19 +56,20 @@ def rule(ours: str = "", others: str = "") -> Rule:
     return Rule(frozenset(ours.split()), frozenset(others.split()))
 
 
-_FACTS = "app.domain app.errors app.search app.settings sockcore"
-_FACE = "app.deps app.domain app.errors app.search app.services app.handlers.registry"
+_FACTS = "app.domain app.errors app.search app.settings app.times sockcore"
+_FACE = "app.deps app.domain app.errors app.search app.services app.handlers.registry app.times"
 _SQL = "alembic sqlalchemy sqlmodel"
 _WEB = "anyio fastapi"
 
 #: Upper parts come later. A module has the rule of the longest name that it is or lies in.
 RULES = {
     "app.errors": rule(),
+    "app.times": rule(),
     "app.settings": rule(others="pydantic pydantic_settings"),
     "app.domain": rule("sockcore"),
     "app.handlers": rule(_FACTS),
     "app.search": rule("app.domain app.errors sockcore"),
-    "app.export": rule("app.domain app.errors"),
+    "app.export": rule("app.domain app.errors app.times"),
     "app.store": rule(_FACTS, _SQL),
     "app.services": rule(f"{_FACTS} app.handlers app.store"),
     "app.services.pem": rule("app.errors", "cryptography"),

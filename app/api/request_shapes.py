@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from app.api.shapes import Listing, Shape, iso, same
+from app.api.shapes import Listing, Shape, same
 from app.domain import LogStats, Payload, RequestDetail, RequestSummary, StoreStats
+from app.times import iso
 
 
 class RequestShape(Shape):

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Path
 from app.api.bodies import JsonObject
 from app.api.definitions import RetentionChange, body_of
 from app.api.problems import problems
-from app.api.shapes import Listing, Shape, iso
+from app.api.shapes import Listing, Shape
 from app.deps import KeptLog
+from app.times import iso
 
 router = APIRouter(prefix="/log", tags=["requests"])
 

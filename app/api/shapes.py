@@ -5,7 +5,6 @@ Times are ISO 8601 UTC with microseconds. The request log's are in `request_shap
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -18,16 +17,9 @@ from app.domain import (
     ServerStatus,
 )
 from app.handlers.registry import HandlerInfo
+from app.times import iso
 
 T = TypeVar("T")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def iso(us: int) -> str:
-    """UTC microseconds since the epoch as `2026-11-23T10:00:00.000001Z`."""
-    moment = _EPOCH + timedelta(microseconds=us)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Shape(BaseModel):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from app.domain import Payload, RequestDetail
-from app.export.times import iso
+from app.times import iso
 
 COLUMNS: Final = (
     *("id", "server", "transport", "address", "peer", "connection_id"),

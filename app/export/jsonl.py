@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from app.domain import Payload, RequestDetail, RequestSummary, TapeChunk
-from app.export.times import iso, microseconds
+from app.times import iso, microseconds
 
 #: What a summary's preview has of the bytes received.
 _PREVIEW_BYTES: Final = 64

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from app.times import iso
+
 #: What stands for a byte or character that has no shape of its own.
 UNPRINTABLE = "·"
 LINE_END = "↵"
@@ -102,11 +104,6 @@ def ago(us: int) -> str:
 def _moment(us: int) -> datetime:
     second, rest = divmod(us, 1_000_000)
     return datetime.fromtimestamp(second, UTC).replace(microsecond=rest)
-
-
-def iso(us: int) -> str:
-    """ISO 8601 in UTC, with microseconds."""
-    return f"{_moment(us):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def day(us: int) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.export.times import iso, microseconds
+from app.times import iso, microseconds
 
 
 def test_a_moment_is_written_as_rest_writes_it() -> None:
