@@ -6,7 +6,7 @@ Times are UTC microseconds since the epoch (`*_us`); the faces turn them into IS
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
@@ -181,6 +181,17 @@ class TapeChunk:
     offset_us: int
     size: int
     data: bytes
+
+
+def played(
+    chunks: Iterable[tuple[bool, int, int]], received: bytes, sent: bytes
+) -> Iterator[TapeChunk]:
+    """Each (inbound, offset_us, size) with its part of the kept prefixes."""
+    at = [0, 0]
+    for inbound, offset_us, size in chunks:
+        start = at[inbound]
+        at[inbound] = end = start + size
+        yield TapeChunk(inbound, offset_us, size, (sent, received)[inbound][start:end])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

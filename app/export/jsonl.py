@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from app.domain import Payload, RequestDetail, RequestSummary, TapeChunk
+from app.domain import Payload, RequestDetail, RequestSummary, played
 from app.times import iso, microseconds
 
 #: What a summary's preview has of the bytes received.
@@ -76,29 +76,16 @@ def _detail(document: Mapping[str, Any]) -> RequestDetail:
         preview=received.prefix[:_PREVIEW_BYTES],
         **{name: document[name] for name in _SAME},
     )
-    tape = tuple(_tape(document["tape"], received.prefix, sent.prefix))
+    chunks = ((c["direction"] == "in", c["offset_us"], c["bytes"]) for c in document["tape"])
     return RequestDetail(
         summary=summary,
         traceback=document["traceback"],
         received=received,
         sent=sent,
-        tape=tape,
+        tape=tuple(played(chunks, received.prefix, sent.prefix)),
     )
 
 
 def _payload(document: Mapping[str, Any]) -> Payload:
     prefix = base64.b64decode(document["base64"], validate=True)
     return Payload(prefix, document["bytes"], document["sha256"])
-
-
-def _tape(
-    chunks: Iterable[Mapping[str, Any]], received: bytes, sent: bytes
-) -> Iterator[TapeChunk]:
-    """Each chunk with its part of the kept prefixes: a payload is written once."""
-    played = {True: 0, False: 0}
-    for chunk in chunks:
-        inbound, size = chunk["direction"] == "in", chunk["bytes"]
-        start = played[inbound]
-        played[inbound] = end = start + size
-        data = (received if inbound else sent)[start:end]
-        yield TapeChunk(inbound, chunk["offset_us"], size, data)

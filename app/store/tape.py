@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from app.domain import TapeChunk
+from app.domain import TapeChunk, played
 from sockcore.events import Chunk
 
 # A chunk is two little-endian 64-bit numbers: its offset in microseconds, then its size with the
@@ -33,12 +33,8 @@ def unpack_tape(packed: bytes, received: bytes, sent: bytes) -> tuple[TapeChunk,
     """
     if len(packed) % CHUNK_BYTES:
         raise ValueError(f"a tape of {len(packed)} bytes is not a multiple of {CHUNK_BYTES}")
-    tape = []
-    prefixes = (sent, received)
-    played = [0, 0]
-    for offset_us, size_and_direction in struct.iter_unpack("<QQ", packed):
-        inbound, size = size_and_direction & 1, size_and_direction >> 1
-        start = played[inbound]
-        played[inbound] = end = start + size
-        tape.append(TapeChunk(bool(inbound), offset_us, size, prefixes[inbound][start:end]))
-    return tuple(tape)
+    chunks = (
+        (bool(size_and_direction & 1), offset_us, size_and_direction >> 1)
+        for offset_us, size_and_direction in struct.iter_unpack("<QQ", packed)
+    )
+    return tuple(played(chunks, received, sent))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -147,3 +148,11 @@ def listening(app: ASGIApp) -> Iterator[str]:
             server.should_exit = True
             thread.join(20)
             assert not thread.is_alive()
+
+
+def told(html: str, field: str) -> str:
+    """What a form says beside a field that is wrong, and that the field knows of."""
+    found = re.search(rf'id="error-{field}".*?<span>(.*?)</span>', html, re.S)
+    assert found, f"nothing is told beside {field}"
+    assert re.search(rf'aria-describedby="[^"]*error-{field}', html)
+    return found[1]

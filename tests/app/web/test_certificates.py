@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.app.web.conftest import Panel
+from tests.app.web.conftest import Panel, told
 from tests.certificates import Certificates
 
 
@@ -15,13 +15,6 @@ def names(panel: Panel) -> list[str]:
 def key_and_certificate(certificates: Certificates) -> str:
     pair = certificates.server
     return "".join(p.read_text(encoding="ascii") for p in (pair.private_key, pair.certificate))
-
-
-def told(html: str, field: str) -> str:
-    found = re.search(rf'id="error-{field}".*?<span>(.*?)</span>', html, re.S)
-    assert found, f"nothing is told beside {field}"
-    assert re.search(rf'aria-describedby="[^"]*error-{field}', html)
-    return found[1]
 
 
 def test_an_empty_page_says_how_to_begin(panel: Panel) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from app.settings import Settings
-from tests.app.web.conftest import Panel
+from tests.app.web.conftest import Panel, told
 
 PAGE = "/requests/retention"
 
@@ -21,13 +21,6 @@ def logged(panel: Panel) -> str:
     """The day of one request that is in the log."""
     panel.define("echo")
     return panel.talk("echo", b"hello").partition("-")[0]
-
-
-def told(html: str, name: str) -> str:
-    found = re.search(rf'id="error-{name}".*?<span>(.*?)</span>', html, re.S)
-    assert found, f"nothing is told beside {name}"
-    assert re.search(rf'aria-describedby="[^"]*error-{name}', html)
-    return found[1]
 
 
 def test_the_log_leads_to_it(panel: Panel) -> None:

@@ -1,27 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import Payload, RequestDetail, RequestSummary, TapeChunk
+from app.domain import Payload, RequestDetail, TapeChunk
 from app.web.tape import LINE_LIMIT, Gap, TapeLine, tape
+from tests.app.web.test_words import ROW
 
 
 def detail(*chunks: TapeChunk, received: Payload, sent: Payload) -> RequestDetail:
-    summary = RequestSummary(
-        id="20270115-1",
-        server="echo",
-        peer="127.0.0.1:1",
-        connection_id=1,
-        started_us=1_800_000_000_000_000,
-        duration_us=1,
-        bytes_in=received.total,
-        bytes_out=sent.total,
-        outcome="ok",
-        closed_by="client",
-        error=None,
-        preview=b"",
-    )
+    summary = replace(ROW, bytes_in=received.total, bytes_out=sent.total)
     return RequestDetail(
         summary=summary, traceback=None, received=received, sent=sent, tape=chunks
     )
