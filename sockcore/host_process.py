@@ -20,11 +20,12 @@ from typing import Any
 
 from sockcore.connections import ConnectionInfo
 from sockcore.errors import SockcoreError
-from sockcore.events import Event, EventSink, ServerStarted, ServerStopped
+from sockcore.events import EventSink, ServerStarted, ServerStopped
 from sockcore.host_errors import raised
 from sockcore.host_open import StillOpen
 from sockcore.host_stderr import HostStderr
 from sockcore.limits import Limits
+from sockcore.teller import Teller
 from sockcore.telling import now_us
 from sockcore.totals import Totals
 from sockcore.wire import Channel, Message
@@ -62,8 +63,7 @@ class HostProcess:
         self.gone = threading.Event()  # set when its end is told
         self.abandoned: int | None = None  # handlers; known when it is gone
         self._name = name
-        self._sink = sink
-        self._sink_failed = False
+        self._emit = Teller(name, sink).say
         self._connections: list[ConnectionInfo] = []
         self._as_of = 0.0  # monotonic seconds
         self._open = StillOpen()
@@ -145,14 +145,6 @@ class HostProcess:
                     waiting[0].set()
             case "stopped", abandoned, cause:
                 self._last_word = (abandoned, cause)
-
-    def _emit(self, event: Event) -> None:
-        try:
-            self._sink(event)
-        except Exception:
-            if not self._sink_failed:
-                self._sink_failed = True
-                log.exception("%s: the event sink raised; told once", self._name)
 
     # -- telling it -----------------------------------------------------------------------
 

@@ -128,6 +128,7 @@ def test_disconnect_and_limits_reach_the_child() -> None:
             assert heard.wait_for(RequestFinished)[0].outcome == "disconnected"
             assert not server.disconnect(connection.id)
         server.limits = Limits(max_connections=1)
+        assert not server.disconnect(0)  # answered after the limits were heard
         with connected(server) as first:
             ask(first, b"a\n")
             with connected(server) as second, contextlib.suppress(ConnectionResetError):
