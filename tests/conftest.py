@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -21,15 +22,17 @@ _numbers = count(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@contextmanager
+def app_in_a_thread() -> Iterator[AppThread]:
+    with short_folder() as folder, closing(AppThread(folder)) as app:
+        yield app
+
+
 @pytest.fixture(scope="session")
 def app_thread() -> Iterator[AppThread]:
     """One app for many tests, in this process: their servers have names of their own."""
-    with short_folder() as folder:
-        app = AppThread(folder)
-        try:
-            yield app
-        finally:
-            app.close()
+    with app_in_a_thread() as app:
+        yield app
 
 
 @pytest.fixture

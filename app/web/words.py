@@ -80,8 +80,7 @@ def command(status: ServerStatus) -> str | None:
     if status.spec.tls is not None:
         return f"openssl s_client -quiet {_openssl_address(bound)}"
     if isinstance(bound, str):
-        flags = "-uU" if status.spec.transport == "unix-datagram" else "-U"
-        return f"nc {flags} {shlex.quote(bound)}"
+        return _nc_local(status.spec.transport, bound)
     host, port = bound
     flag = "-u " if status.spec.transport == "udp" else ""
     return f"nc {flag}{_ANY_HOST.get(host, host)} {port}"
@@ -90,17 +89,17 @@ def command(status: ServerStatus) -> str | None:
 def again(row: RequestSummary) -> str | None:
     """The command that sends something to where a request was sent; None if nobody knows where."""
     if row.transport in ("unix", "unix-datagram"):
-        if not row.address.startswith("/"):
-            return None
-        return (
-            f"nc {'-uU' if row.transport == 'unix-datagram' else '-U'} {shlex.quote(row.address)}"
-        )
+        return _nc_local(row.transport, row.address) if row.address.startswith("/") else None
     host, colon, port = row.address.rpartition(":")
     if row.transport not in ("tcp", "udp") or not colon:
         return None
     host = host.removeprefix("[").removesuffix("]")
     flag = "-u -w1" if row.transport == "udp" else "-N"
     return f"nc {flag} {shlex.quote(_ANY_HOST.get(host, host))} {port}"
+
+
+def _nc_local(transport: str, path: str) -> str:
+    return f"nc {'-uU' if transport == 'unix-datagram' else '-U'} {shlex.quote(path)}"
 
 
 def _openssl_address(bound: tuple[str, int] | str) -> str:

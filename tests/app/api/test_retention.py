@@ -7,17 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients import Client
-from tests.running import Api, AppThread, definition, short_folder
+from tests.conftest import app_in_a_thread
+from tests.running import Api, AppThread, definition
 
 
 @pytest.fixture
 def app() -> Iterator[AppThread]:
-    with short_folder() as folder:
-        made = AppThread(folder)
-        try:
-            yield made
-        finally:
-            made.close()
+    with app_in_a_thread() as made:
+        yield made
 
 
 def logged(api: Api) -> str:
