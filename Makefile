@@ -7,11 +7,13 @@ BIN = .venv/bin
 _ := $(shell test -x $(BIN)/python || rm -f .venv/.run .venv/.dev)
 PIP = $(BIN)/python -m pip install -qq --require-hashes
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q
+# Tests wait more than they work: of sockets, processes, a browser. JOBS=0 runs them one by one.
+JOBS ?= 4
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD = 1
 export UV_PYTHON_DOWNLOADS = never
 
-.PHONY: help run test check lint format types lock vendor bench bench-log torture clean migration browser
+.PHONY: help run test check audit lint format types lock vendor bench bench-log torture clean migration browser
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
@@ -19,9 +21,9 @@ run: .venv/.run ## serve on http://127.0.0.1:8000 (settings: docs/operations.md)
 	@$(BIN)/python -m app
 
 test: .venv/.dev browser ## every test but the long ones, the browser's too; ARGS= goes to pytest
-	@$(BIN)/python -m pytest -m 'not torture' $(ARGS)
+	@$(BIN)/python -m pytest -m 'not torture' -n $(JOBS) --maxschedchunk 1 $(ARGS)
 
-check: lint types test ## what a change must pass: lint, types, tests
+check: lint types audit test ## what a change must pass: lint, types, known vulnerabilities, tests
 
 lint: .venv/.dev ## ruff and djlint, changing nothing
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/djlint templates --lint --quiet --ignore H015,H043,J018
@@ -32,13 +34,16 @@ format: .venv/.dev ## let ruff put the code in order
 types: .venv/.dev ## mypy --strict
 	@$(BIN)/mypy
 
+audit: .venv/.dev ## known vulnerabilities of what is locked; says so if nobody can be asked
+	@$(BIN)/python scripts/audit.py
+
 torture: .venv/.dev ## the long tests: kills, floods, leaks
 	@$(BIN)/python -m pytest -m torture $(ARGS)
 
 bench: build/peers/.peers ## measure beside the standard library and its peers; ARGS= goes to it
 	@build/peers/bin/python -m bench $(ARGS)
 
-bench-log: .venv/.run ## measure the request log; ROWS= how many, 1000000
+bench-log: .venv/.dev browser ## measure the request log; ROWS= how many, 1000000
 	@$(BIN)/python -m bench.log
 
 migration: .venv/.run ## a new migration from the tables: make migration m="add notes"
@@ -55,7 +60,7 @@ clean: ## remove what was built; your data stays
 	@rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-browser: # Chromium, nc, tshark and a Chinese font, from the system
+browser: # Chromium, nc, tshark, strace and a Chinese font, from the system
 	@scripts/install-browser.sh
 
 $(BIN)/python:

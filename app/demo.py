@@ -7,6 +7,7 @@ import logging
 from app.errors import AppError
 from app.services.servers import ServerService
 from app.settings import Settings
+from app.who import SOCKPIT
 
 log = logging.getLogger("app")
 
@@ -27,7 +28,7 @@ def define_demo(servers: ServerService, settings: Settings) -> None:
         },
     }
     try:
-        servers.create(body)
-        servers.start("clock")
+        servers.create(body, SOCKPIT)
+        servers.start("clock", SOCKPIT)
     except AppError as error:
         log.warning("the demo server does not run: %s", error.detail)

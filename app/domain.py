@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
+from app.log_facts import Gap
 from sockcore import ConnectionInfo
 
 Transport = Literal["tcp", "udp", "unix", "unix-datagram"]
@@ -73,6 +74,10 @@ class Limits:
     max_queue: int = 1000  # pool and event: accepted, waiting for a thread; the next is refused
     max_children: int = 40  # forking: processes at one time; the next client waits to be accepted
     backlog: int = 512  # connections the kernel holds before accept(); capped by somaxconn
+    # Of datagrams, whose source can be forged.
+    replies_per_s: int = 100  # to one address; one more is not sent. 0: no limit
+    # To a lower port none is sent, nor to a server of ours, which might answer it. 0: to all.
+    replies_from_port: int = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +153,7 @@ class ServerStatus:
     errors_total: int = 0
     refused_total: int = 0
     dropped_total: int = 0  # datagrams that no handler got
+    suppressed_total: int = 0  # replies to datagrams that were not sent, by `replies_...`
     overdue_total: int = 0  # requests whose handler was slower than `handler_timeout_s`
     bytes_in: int = 0
     bytes_out: int = 0
@@ -229,6 +235,7 @@ class RequestDetail:
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Some items, newest first; the cursors of the pages before and after it, None at an end.
+    `gaps`: what is missing among them, newest first too.
 
     `partial`: the time for it was over. What it has is right; `next` (or `newer`, where newer ones
     were asked for) goes on from where it stopped.
@@ -238,6 +245,7 @@ class Page(Generic[T]):
     next: str | None
     newer: str | None = None
     partial: bool = False
+    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,16 +291,3 @@ class RetentionRules:
 
     max_age_days: int = 30
     max_bytes: int = 10_000_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogStats:
-    """Counts of finished requests since the start. received == stored + dropped + pending."""
-
-    received: int
-    stored: int
-    dropped: int
-    pending: int
-    writer_lag_ms: int
-    state: Literal["ok", "failed"]
-    error: str | None = None

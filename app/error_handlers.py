@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_response
-from app.errors import AppError, FieldError, Invalid
-from app.web.view import error_page
+from app.errors import AppError, FieldError, Invalid, TooMany, Unauthorized
+from app.web.view import error_page, login_first
 
 log = logging.getLogger("app.errors")
 
@@ -37,8 +37,16 @@ class HttpError(AppError):
 def respond(request: Request, error: AppError) -> Response:
     """`error` in the form that the asker reads."""
     if request.url.path.startswith("/api/"):
-        return problem_response(error)
-    return error_page(request, error)
+        response: Response = problem_response(error)
+        if isinstance(error, Unauthorized):
+            response.headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, Unauthorized):
+        response = login_first(request, error)
+    else:
+        response = error_page(request, error)
+    if isinstance(error, TooMany):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 def install(app: FastAPI) -> None:

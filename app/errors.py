@@ -3,17 +3,20 @@
 Knows nothing of FastAPI: `error_handlers.py` turns these into a problem document or a page.
 
     AppError
+    |- Unauthorized      401   nobody known asks
     |- NotFound          404
     |- Conflict          409
     |- Forbidden         403
     |- TooLarge          413
     |- Invalid           422   may carry several field errors
+    |- TooMany           429   says after how many seconds to come again
     `- Unavailable       503
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,10 @@ class AppError(Exception):
         return (FieldError(self.code, self.detail, self.field),) if self.field else ()
 
 
+class Unauthorized(AppError):
+    status = 401
+
+
 class NotFound(AppError):
     status = 404
 
@@ -58,19 +65,30 @@ class TooLarge(AppError):
     status = 413
 
 
+class TooMany(AppError):
+    status = 429
+
+    def __init__(self, code: str, detail: str, retry_after_s: int) -> None:
+        super().__init__(code, detail)
+        self.retry_after_s = retry_after_s
+
+
 class Unavailable(AppError):
     status = 503
 
 
 class Invalid(AppError):
-    """One or more fields are wrong; all of them are told at once."""
+    """One or more fields are wrong; all of them are told at once, up to `MOST`: a body of many
+    thousand wrong fields would be answered with many times its size."""
+
+    MOST: Final = 100
 
     status = 422
 
     def __init__(self, *errors: FieldError) -> None:
         first = errors[0]
         super().__init__(first.code, first.detail, first.field)
-        self._errors = errors
+        self._errors = errors[: self.MOST]
 
     @property
     def fields(self) -> tuple[FieldError, ...]:

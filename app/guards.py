@@ -39,13 +39,17 @@ LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
     """`app` behind every guard, the headers outermost so that refusals carry them too."""
     limited = ContentLength(RequestBodyLimitMiddleware(app, BODY_LIMIT))
-    same_origin = CrossOriginProtection(limited, deny_app=_deny_cross_origin)
+    same_origin = SameOrigin(limited)
     known = KnownHosts(same_origin, settings)
     return SecurityHeaders(known)
 
 
 class SecurityHeaders:
-    """Puts `HEADERS` on every answer; and no-store, but on what says otherwise itself."""
+    """Puts `HEADERS` on every answer, and no-store on all but files of ours.
+
+    An answer may have a content policy of its own: what strangers sent is saved under a stricter
+    one.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -54,11 +58,53 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                policy = headers.get("Content-Security-Policy", "")
                 headers.update(HEADERS)
+                if policy:
+                    headers["Content-Security-Policy"] = policy
+                if not scope["path"].startswith("/static/"):
+                    headers["Cache-Control"] = "no-store"
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+class SameOrigin:
+    """Nothing is changed, and nothing watched, from a page of another site.
+
+    Whoever shows a bearer token is exempt: no browser sends one by itself.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.protected = CrossOriginProtection(app, deny_app=_deny_cross_origin)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _shows_token(scope):
+            await self.app(scope, receive, send)
+        elif _is_stream(scope["path"]) and _is_cross_site(Headers(scope=scope)):
+            await _deny_cross_origin(scope, receive, send)
+        else:
+            await self.protected(scope, receive, send)
+
+
+def _shows_token(scope: Scope) -> bool:
+    """Then its cookies count for nothing: `admit` looks at the token alone."""
+    shown = Headers(scope=scope).get("authorization", "").lower()
+    return scope["path"].startswith("/api/") and shown.startswith("bearer ")
+
+
+def _is_stream(path: str) -> bool:
+    return path.startswith("/live/") or path == "/api/v1/events"
+
+
+def _is_cross_site(headers: Headers) -> bool:
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host")
 
 
 class KnownHosts:

@@ -1,11 +1,15 @@
-"""One process to a data directory: a lock that the kernel gives back when its holder dies."""
+"""One process to a data directory: a lock that the kernel gives back when its holder dies, and a
+mark that it leaves behind if it dies.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from pathlib import Path
+from typing import Final
 
+from app.durable import sync
 from app.errors import Conflict
 
 
@@ -31,3 +35,33 @@ class InstanceLock:
 
     def release(self) -> None:
         os.close(self._descriptor)
+
+
+class RunMark:
+    """A file that is there from the start of a process to its end, if that was a clean one."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Look for the one of the process before."""
+        self._path = data_dir / "running"
+        self._made = False
+        #: When that process started, UTC microseconds, if it did not end cleanly.
+        self.left_us: Final = _changed_us(self._path)
+
+    def make(self) -> None:
+        """Something may be lost from now on. Raises: OSError."""
+        self._path.touch(0o600)
+        for path in (self._path, self._path.parent):  # a power cut leaves it
+            sync(path)
+        self._made = True
+
+    def remove(self) -> None:
+        """All that was to be written is. Not that of another process, which is not told of yet."""
+        if self._made:
+            self._path.unlink(missing_ok=True)
+
+
+def _changed_us(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns // 1000
+    except FileNotFoundError:
+        return None

@@ -6,6 +6,7 @@ took and how long each answer was waited for. A wrong answer ends the run.
 
 from __future__ import annotations
 
+import itertools
 import select
 import signal
 import socket
@@ -18,6 +19,10 @@ from types import FrameType
 LINE_SIZE = 32
 #: Clients with a request under way at one time; for connections that stay, how many there are.
 UNDER_WAY, CONNECTIONS = 8, 50
+#: Addresses that connections come from: of one alone the ports of those that are over, which stay
+#: taken for a while, soon make connect() the slowest part of it all.
+HOSTS = 32
+_IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: the port is chosen by connect()
 #: Seconds without any answer until the server is taken for dead.
 SILENCE_S = 10
 
@@ -44,6 +49,7 @@ class Churn:
 
     def __init__(self, port: int) -> None:
         self._address = ("127.0.0.1", port)
+        self._hosts = itertools.cycle(f"127.0.0.{number}" for number in range(1, 1 + HOSTS))
 
     def round(self, requests: int) -> Round:
         started = perf_counter()
@@ -73,6 +79,8 @@ class Churn:
     def _connect(self, epoll: select.epoll, client: int) -> tuple[socket.socket, float]:
         began = perf_counter()
         sock = socket.socket()
+        sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((next(self._hosts), 0))
         sock.connect(self._address)
         sock.send(line(client))
         epoll.register(sock, select.EPOLLIN)

@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 #: Seconds that a server may take to listen, and to end.
 START_S, END_S = 30.0, 10.0
@@ -31,12 +31,28 @@ class NotAvailable(Exception):
 class ServerProcess:
     """One server in a process of its own, pinned to `core`. Ends with its context."""
 
-    def __init__(self, command: list[str], core: int) -> None:
-        """Raises: NotAvailable when the process says so."""
+    def __init__(
+        self,
+        command: list[str],
+        core: int,
+        *,
+        environment: Mapping[str, str] | None = None,
+        stderr: IO[bytes] | None = None,
+    ) -> None:
+        """`environment`: settings on top of ours. `stderr`: a file for it; else it is ours.
+
+        Raises: NotAvailable when the process says so.
+        """
         mine = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {core})  # inherited from the first instruction on
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=-1)
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env={**os.environ, **(environment or {})},
+            )
         finally:
             os.sched_setaffinity(0, mine)
         try:
@@ -50,15 +66,20 @@ class ServerProcess:
         return self._process.pid
 
     def _ready(self) -> int:
-        assert self._process.stdout is not None
-        if not select.select([self._process.stdout], [], [], START_S)[0]:
-            raise RuntimeError(f"no word within {START_S:.0f} s of {self._process.args!r}")
-        word, _, rest = self._process.stdout.readline().decode().strip().partition(" ")
+        """Wait for its word. Returns: the port that it serves."""
+        word, _, rest = self._line().partition(" ")
         if word == "ready":
             return int(rest)
         if word == "not":
             raise NotAvailable(rest.removeprefix("available: "))
         raise RuntimeError(f"ended without a word: {self._process.args!r}")
+
+    def _line(self) -> str:
+        """The next one that it prints; empty if it ended."""
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], START_S)[0]:
+            raise RuntimeError(f"no word within {START_S:.0f} s of {self._process.args!r}")
+        return self._process.stdout.readline().decode().strip()
 
     def cpu_s(self) -> float:
         """CPU seconds, user and system, of the process and of all it started."""
@@ -100,6 +121,11 @@ class ServerProcess:
         finally:
             self._process.send_signal(signal.SIGCONT)
 
+    def report(self) -> str:
+        """Send it SIGUSR1. Returns: the line that it answers."""
+        self._process.send_signal(signal.SIGUSR1)
+        return self._line()
+
     def end(self) -> None:
         self._process.terminate()
         try:
@@ -109,6 +135,8 @@ class ServerProcess:
             self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+    close = end
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the tests need from the system: Chromium, an nc that speaks Unix sockets, a font with
-# Chinese, and tshark, which reads exported captures. Installs what is missing where apt-get and
+# Chinese, tshark, which reads exported captures, and strace, which makes a disk fail. Installs what is missing where apt-get and
 # the right to use it are there; says what to install where they are not.
 set -eu
 
@@ -9,6 +9,7 @@ command -v chromium >/dev/null || missing="$missing chromium"
 nc -h 2>&1 | grep -q OpenBSD || missing="$missing netcat-openbsd"
 fc-list ':lang=zh' 2>/dev/null | grep -q . || missing="$missing fonts-noto-cjk"
 command -v tshark >/dev/null || missing="$missing tshark"
+command -v strace >/dev/null || missing="$missing strace"
 [ -n "$missing" ] || exit 0
 
 as_root=""

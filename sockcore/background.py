@@ -110,7 +110,7 @@ class BackgroundServer:
         self._limits = limits
         server, observer = self._server, self._observer
         if observer is not None:
-            observer.limits = limits
+            observer.obey(limits)
         if server is not None:
             server._obey(limits)
 

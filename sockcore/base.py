@@ -46,6 +46,9 @@ class BaseServer:
 
         def get_request(self) -> tuple[Any, Any]: ...
 
+        def _shaken(self, request: Any, client_address: Any) -> bool: ...
+
+    ssl_context: Any = None  # the TLS to speak with clients; of stream servers
     _observer: Observer | None = None
     _forks = False  # to answer, so that its process must have no other threads
     #: False: the loop leaves the listener alone, clients wait in the backlog.
@@ -53,7 +56,7 @@ class BaseServer:
     _loop: Loop | None = None  # while serve_forever() runs
     _next_due: float | None = None  # monotonic seconds when service_actions() is wanted anyway
     __serving_thread: int | None = None
-    __trouble: AcceptTrouble | None = None
+    _trouble: AcceptTrouble | None = None  # set while accept() fails
 
     def __init__(
         self, server_address: Any, RequestHandlerClass: Callable[[Any, Any, Any], Any]
@@ -102,21 +105,15 @@ class BaseServer:
         if self._next_due is not None:
             left = max(0.0, self._next_due - time.monotonic())
             poll_interval = left if poll_interval is None else min(left, poll_interval)
-        trouble = self.__trouble
+        trouble = self._trouble
         if trouble is None:
             return loop.wait(poll_interval, self._accepts)
         if trouble.is_over:
             self.__accepting_again(trouble)
-        pause_s = self._accept_pause_s
+        pause_s = trouble.pause_s
         if not pause_s:
             return loop.wait(poll_interval, self._accepts)
         return loop.wait(pause_s if poll_interval is None else min(pause_s, poll_interval), False)
-
-    @property
-    def _accept_pause_s(self) -> float:
-        """Seconds to leave the listener alone, since accept() is failing; else 0."""
-        trouble = self.__trouble
-        return trouble.pause_s if trouble is not None else 0.0
 
     def _also_wait_for(self, fd: int, ready: Ready) -> None:
         """Let the loop call `ready` whenever `fd` can be read or is hung up.
@@ -195,8 +192,8 @@ class BaseServer:
         except OSError as error:
             self.__not_accepted(error)
             return
-        if self.__trouble is not None:
-            self.__trouble.worked()
+        if self._trouble is not None:
+            self._trouble.worked()
         if not self.verify_request(request, client_address):
             self.shutdown_request(request)
             return
@@ -218,16 +215,16 @@ class BaseServer:
     def __not_accepted(self, error: OSError) -> None:
         if error.errno not in ACCEPT_STARVED:
             return  # as in the stdlib: the client is gone already
-        if self.__trouble is None:
-            self.__trouble = AcceptTrouble()
-        if self.__trouble.failed(error):
-            told = f"{self.__trouble.error}; trying again until it works"
+        if self._trouble is None:
+            self._trouble = AcceptTrouble()
+        if self._trouble.failed(error):
+            told = f"{self._trouble.error}; trying again until it works"
             log.error("%s: %s", self.server_address, told)
             if self._observer is not None:
                 self._observer.emit(accept_paused(self._observer.server, told))
 
     def __accepting_again(self, trouble: AcceptTrouble) -> None:
-        self.__trouble = None
+        self._trouble = None
         log.warning("%s: accepting again after %d failures", self.server_address, trouble.failures)
         if self._observer is not None:
             self._observer.emit(accept_resumed(self._observer.server, trouble.failures))
@@ -268,7 +265,9 @@ class BaseServer:
         """Clean up the server."""
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Answer by making a handler."""
+        """Shake hands where there is TLS, and answer by making a handler."""
+        if self.ssl_context is not None and not self._shaken(request, client_address):
+            return
         observer = self._observer
         if observer is None:
             self.RequestHandlerClass(request, client_address, self)

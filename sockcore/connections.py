@@ -1,6 +1,7 @@
-"""Who is connected: the connections of one server, and the requests they carry.
+"""Who is connected, and what is asked: the peers of one server and their requests.
 
 Knows records, not which of them are open (`table.py`), nor SQL, pages or how a server accepts.
+What is both, connection and request, is in `streams.py`.
 """
 
 from __future__ import annotations
@@ -10,16 +11,22 @@ import socket
 import sys
 import time
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sockcore.errors import SendBufferFull
 from sockcore.events import ClosedBy, Outcome
 from sockcore.failures import Tracebacks
 from sockcore.kernel import bytes_taken, discard_received
+from sockcore.peers import peer_label
 from sockcore.tape import Tape
 
-__all__ = ["Connection", "ConnectionInfo", "Request"]
+__all__ = ["Connection", "ConnectionInfo", "Datagram", "DatagramPeer", "Request"]
+
+_NO_NAMES: Mapping[int, str] = MappingProxyType({})
+
 
 #: By whom it was ended -> how the request ended, where that says more than the handler does.
 _ENDED: dict[ClosedBy, Outcome] = {
@@ -50,38 +57,43 @@ class ConnectionInfo:
 class Connection:
     """A peer: of a stream from accept to close, of datagrams by address until idle."""
 
-    __slots__ = (
-        "__weakref__",
-        "address",
-        "bytes_in",
-        "bytes_out",
-        "id",
-        "last_bytes",
-        "last_ns",
-        "opened_us",
-        "peer",
-        "request",
-        "sock",
-        "stream",
-        "thread",
-    )
+    # What most never have is said here, not in each: there is one for every request.
+    stream = False
+    #: The thread that answers it, by its number, or what else does, by name. None before one does.
+    thread: int | str | None = None
+    #: Of a stream. Held weakly, so that it dies with the last user of it, as in the stdlib.
+    sock: weakref.ref[socket.socket] | None = None
+    id: int
+    address: Any
+    opened_us: int
 
-    def __init__(self, connection_id: int, address: Any, peer: str, *, stream: bool) -> None:
-        self.id = connection_id
-        self.address = address
-        self.peer = peer
-        self.stream = stream
-        self.opened_us = time.time_ns() // 1000
-        self.thread: str | None = None
-        # A stream: its one request and its socket. The socket is held weakly, so that it dies
-        # with the last user of it, as in the stdlib.
-        self.request: Request | None = None
-        self.sock: weakref.ref[socket.socket] | None = None
-        # A datagram peer: what it amounts to so far.
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.last_ns = time.monotonic_ns()
-        self.last_bytes = b""
+    @property
+    def peer(self) -> str:
+        """How it is written."""
+        raise NotImplementedError
+
+    @property
+    def request(self) -> Request | None:
+        """The one request that a stream is, until that is over."""
+        return None
+
+    @property
+    def bytes_in(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def bytes_out(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def last_bytes(self) -> bytes:
+        """How the latest chunk received begins: at most 32 bytes."""
+        raise NotImplementedError
+
+    @property
+    def last_ns(self) -> int:
+        """When bytes last crossed, monotonic."""
+        raise NotImplementedError
 
     @property
     def is_cut(self) -> bool:
@@ -90,23 +102,21 @@ class Connection:
         return request is not None and request.ended_by in ("panel", "idle", "unread")
 
     def silent_ns(self, now_ns: int) -> int:
-        request = self.request
-        return max(0, now_ns - (request.tape.last_ns if request else self.last_ns))
+        return max(0, now_ns - self.last_ns)
 
-    def info(self, now_ns: int) -> ConnectionInfo:
-        request = self.request
-        tape = request.tape if request else None
-        sock = self.sock() if self.sock else None
+    def info(self, now_ns: int, names: Mapping[int, str] = _NO_NAMES) -> ConnectionInfo:
+        """`names`: of threads, by their number."""
+        sock, thread = self.sock() if self.sock else None, self.thread
         return ConnectionInfo(
             id=self.id,
             peer=self.peer,
             opened_us=self.opened_us,
             idle_s=self.silent_ns(now_ns) / 1e9,
-            bytes_in=tape.bytes_in if tape else self.bytes_in,
-            bytes_out=tape.bytes_out if tape else self.bytes_out,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
             fileno=sock.fileno() if sock is not None and sock.fileno() >= 0 else None,
-            thread=self.thread,
-            last_bytes=tape.last_bytes(32) if tape else self.last_bytes[:32],
+            thread=names.get(thread, f"thread {thread}") if isinstance(thread, int) else thread,
+            last_bytes=self.last_bytes,
             tls=getattr(sock, "tls", None),
             certificate=getattr(sock, "certificate", None),
         )
@@ -127,43 +137,46 @@ class Connection:
                 socket.socket.shutdown(sock, how)
 
 
+class DatagramPeer(Connection):
+    """Whoever sends datagrams from one address."""
+
+    peer = ""
+    bytes_in = 0
+    bytes_out = 0
+    last_bytes = b""
+    last_ns = 0
+
+    def __init__(self, number: int, address: Any) -> None:
+        self.id = number
+        self.address = address
+        self.peer = peer_label(address)
+        self.opened_us = time.time_ns() // 1000
+        self.last_ns = time.monotonic_ns()
+
+
 class Request:
     """What one handler instance answers: a stream's connection, or one datagram."""
 
-    __slots__ = (
-        "begun_ns",
-        "connection",
-        "ended_by",
-        "error",
-        "finished",
-        "handshake_failed",
-        "id",
-        "overdue",
-        "reset",
-        "started_us",
-        "stuck",
-        "tape",
-        "told_last_ns",
-        "told_ns",
-        "truncated",
-    )
+    # What few of them ever change is said here, not in each.
+    begun_ns: int | None = None  # monotonic; while a handler has it, since when
+    finished = False
+    error: str | None = None
+    handshake_failed = False
+    reset = False
+    ended_by: ClosedBy | None = None  # set when it is not left to the handler
+    told_ns = 0  # when RequestProgressed was last sent
+    told_last_ns = 0  # and what had crossed last by then
+    overdue = False  # and that its handler is
+    truncated = False  # a datagram that lost its end
+    suppressed = False  # one that a reply was not sent to
+    stuck: tuple[int, object] | None = None  # what unread_ns() saw, and when at first
+    id: int
+    tape: Tape
+    started_us: int
 
-    def __init__(self, request_id: int, connection: Connection, tape: Tape) -> None:
-        self.id = request_id
-        self.connection = connection
-        self.tape = tape
-        self.started_us = time.time_ns() // 1000
-        self.begun_ns: int | None = None  # monotonic; while a handler has it, since when
-        self.finished = False
-        self.error: str | None = None
-        self.handshake_failed = False
-        self.reset = False
-        self.ended_by: ClosedBy | None = None  # set when it is not left to the handler
-        self.told_ns = 0  # when RequestProgressed was last sent
-        self.told_last_ns = 0  # and what had crossed last by then
-        self.overdue = False  # and that its handler is
-        self.truncated = False  # a datagram that lost its end
-        self.stuck: tuple[int, object] | None = None  # what unread_ns() saw, and when at first
+    @property
+    def connection(self) -> Connection:
+        raise NotImplementedError
 
     def fail(self, error: BaseException, tracebacks: Tracebacks) -> None:
         """`error` is how it ended."""
@@ -215,7 +228,23 @@ class Request:
             return "reset", "client"
         if self.error is not None:
             return "error", "handler"
+        if self.suppressed:
+            return "suppressed", "handler"
         return "ok", "client" if self.tape.peer_ended else "handler"
+
+
+class Datagram(Request):
+    """A datagram, and what is sent in answer to it."""
+
+    def __init__(self, number: int, peer: DatagramPeer, tape: Tape) -> None:
+        self.id = number
+        self._peer = peer
+        self.tape = tape
+        self.started_us = time.time_ns() // 1000
+
+    @property
+    def connection(self) -> DatagramPeer:
+        return self._peer
 
 
 def _tells_of_break(error: BaseException | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 import time
@@ -9,12 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 from sockcore import telling
-from sockcore.connections import Connection, Request
+from sockcore.connections import Datagram, DatagramPeer, Request
 from sockcore.events import EventSink
 from sockcore.limits import Limits
 from sockcore.observe import ObservedDatagramSocket
 from sockcore.observer import Observer
-from sockcore.peers import peer_label
+from sockcore.replies import Prepaid, Replies
 from sockcore.tape import Tape
 from sockcore.totals import Totals
 
@@ -26,20 +27,33 @@ class DatagramObserver(Observer):
 
     def __init__(self, server: str, run_id: str, sink: EventSink, limits: Limits) -> None:
         super().__init__(server, run_id, sink, limits)
+        self._connection_ids = itertools.count(1)
         # Requests being answered, by id of the tuple that the hooks pass around. Guarded by
         # _lock. The tuple is kept beside, so that its id stays its own.
-        self._answering: dict[int, tuple[Any, Request]] = {}
+        self._answering: dict[int, tuple[Any, Datagram]] = {}
         self._here = threading.local()  # .record: the request this thread answers
         self._meeting = threading.Lock()  # held while a new peer is entered
         self._socket: ObservedDatagramSocket | None = None
-        self._refused_datagrams = 0  # guarded by _lock
+        self._replies = Replies(limits)
+        self._refused_datagrams = 0  # guarded by _lock, as what follows
+        self._suppressed_total = 0
 
     def watch(self, plain: socket.socket) -> ObservedDatagramSocket:
         """The server's own socket, made to tell what goes out."""
         self._socket = ObservedDatagramSocket.over(
             plain, self._sent_to, lambda: self.limits.send_timeout_s
         )
+        self._guard()
         return self._socket
+
+    def obey(self, limits: Limits) -> None:
+        super().obey(limits)
+        self._replies.obey(limits)
+        self._guard()
+
+    def _guard(self) -> None:
+        if self._socket is not None:
+            self._socket.may_send = self._may_send if self._replies.are_bounded else None
 
     def received(
         self, request: tuple[bytes, Any], address: Any, *, truncated: bool = False
@@ -49,7 +63,7 @@ class DatagramObserver(Observer):
         peer = self.table.peer(address) or self._new_peer(address)
         peer.last_ns = time.monotonic_ns()
         peer.last_bytes = data[:32]
-        record = Request(next(self._request_ids), peer, Tape(self.limits))
+        record = Datagram(next(self._request_ids), peer, Tape(self.limits))
         record.tape.note(True, data)
         record.truncated = truncated
         with self._lock:
@@ -65,14 +79,20 @@ class DatagramObserver(Observer):
         if record is not None:
             self._finish(record)
 
-    def record_of(self, request: Any) -> Request | None:
+    def _finish(self, record: Datagram) -> None:
+        with self._lock:
+            if not record.finished:
+                self._finish_locked(record, *record.verdict())
+        self._teller.relieve()
+
+    def record_of(self, request: Any) -> Datagram | None:
         with self._lock:
             return self._answering.get(id(request), (None, None))[1]
 
     def answering(self, request: Any) -> None:
         record = self.record_of(request)
         if record is not None:
-            record.connection.thread = threading.current_thread().name
+            record.connection.thread = threading.get_ident()
             record.begun_ns = time.monotonic_ns()
         self._here.record = record
 
@@ -90,19 +110,22 @@ class DatagramObserver(Observer):
 
     def totals(self) -> Totals:
         kernel = self._socket.dropped if self._socket is not None else 0
-        return replace(super().totals(), dropped_total=kernel + self._refused_datagrams)
+        return replace(
+            super().totals(),
+            dropped_total=kernel + self._refused_datagrams,
+            suppressed_total=self._suppressed_total,
+        )
 
-    def _new_peer(self, address: Any) -> Connection:
+    def _new_peer(self, address: Any) -> DatagramPeer:
         with self._meeting:
             peer = self.table.peer(address)
             if peer is None:  # nor has another thread just met it
                 self._make_room()
-                number = next(self._connection_ids)
-                peer = Connection(number, address, peer_label(address), stream=False)
+                peer = DatagramPeer(next(self._connection_ids), address)
                 with self._lock:
                     self._connections_total += 1
                 # Told before others can find it, so that it comes before its requests.
-                self._teller.note((telling.opened, (self.server, peer)))
+                self._note((telling.opened, (self.server, peer)))
                 self.table.add(peer)
             return peer
 
@@ -120,18 +143,47 @@ class DatagramObserver(Observer):
             record = self._latest_of(address)
         self.sent_for(record, address, data)
 
+    # -- replies that are not sent --------------------------------------------------------
+
+    def _may_send(self, address: Any) -> bool:
+        """Thread: any that sends. Of what does not go, account is kept."""
+        record = getattr(self._here, "record", None)
+        if record is None or record.connection.address != address:
+            record = self._latest_of(address)
+        if (record is None and not self.is_peer(address)) or self._replies.allow(address):
+            return True
+        self.suppressed(record)
+        return False
+
+    def is_peer(self, address: Any) -> bool:
+        """Whether it was heard of: what goes to others is a handler's own idea, and no reply."""
+        return self.table.peer(address) is not None
+
+    def prepaid(self, record: Request) -> Prepaid:
+        """For a child process that is to answer it."""
+        return Prepaid(self._replies, record.connection.address)
+
+    def suppressed(self, record: Request | None) -> None:
+        """A reply was not sent, one to `record` if to anything."""
+        with self._lock:
+            self._suppressed_total += 1
+        if record is not None:
+            record.suppressed = True
+
+    # -- what is open ---------------------------------------------------------------------
+
     def sent_for(self, record: Request | None, address: Any, data: bytes) -> None:
         """`data` went to `address`, in answer to `record` if to anything."""
+        peer = record.connection if isinstance(record, Datagram) else self.table.peer(address)
         if record is not None and record.connection.address == address:
             record.tape.note(False, data)
-        peer = record.connection if record is not None else self.table.peer(address)
         with self._lock:
             self._bytes_out += len(data)
             if peer is not None:
                 peer.bytes_out += len(data)
                 peer.last_ns = time.monotonic_ns()
 
-    def _latest_of(self, address: Any) -> Request | None:
+    def _latest_of(self, address: Any) -> Datagram | None:
         """The newest unanswered request of `address`: for a reply that another thread sends."""
         with self._lock:
             for _, record in reversed(self._answering.values()):
@@ -154,4 +206,7 @@ class DatagramObserver(Observer):
         for _, record in left:
             record.ended_by = record.ended_by or "stop"
             self._finish(record)
-        return super().abandon() + len(left)
+        peers = self.table.all()
+        for peer in peers:
+            self._forget(peer, "stop")
+        return len(peers) + len(left)

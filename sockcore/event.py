@@ -68,7 +68,7 @@ class EventMixIn(PoolMixIn):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Thread: the serving one."""
         pool, conversations = self._pool, self._conversations
-        if pool is None or conversations is None or pool.is_one_of_us():
+        if pool is None or conversations is None or threading.get_ident() in pool.idents:
             super().process_request(request, client_address)
         elif _holds_messages(self.RequestHandlerClass):
             conversations.begin(request, client_address)

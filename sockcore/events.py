@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from sockcore.values import cheap
-
 __all__ = [
     "AcceptPaused",
     "AcceptResumed",
@@ -39,8 +37,18 @@ __all__ = [
 #: the connection off and the handler fell over that. `disconnected`: somebody cut it by hand.
 #: `idle`: cut by the idle limit. `unread`: the client did not read what it was sent. `stopped`:
 #: its server stopped. `handshake`: TLS did not come about, so there was nothing to answer.
+#: `suppressed`: a reply to its datagram was not sent, as a limit on replies wants it.
 Outcome = Literal[
-    "open", "ok", "error", "reset", "disconnected", "idle", "unread", "stopped", "handshake"
+    "open",
+    "ok",
+    "error",
+    "reset",
+    "disconnected",
+    "idle",
+    "unread",
+    "stopped",
+    "handshake",
+    "suppressed",
 ]
 
 #: Who ended it. `handler`: our side was done first. `panel`: cut by hand (`disconnect()`).
@@ -68,7 +76,6 @@ class Bytes(NamedTuple):
     sha256: bytes = b""  # 32 bytes; empty when total is 0
 
 
-@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStarted:
     """The server listens."""
@@ -78,7 +85,6 @@ class ServerStarted:
     address: object  # what getsockname() said
 
 
-@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStopped:
     """The server no longer listens. `abandoned` handlers were still running at the deadline."""
@@ -89,7 +95,6 @@ class ServerStopped:
     cause: str | None = None  # set when it was not asked to: the loop died of this
 
 
-@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptPaused:
     """accept() failed for want of something (descriptors, memory); tried again with back-off."""
@@ -99,7 +104,6 @@ class AcceptPaused:
     error: str
 
 
-@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptResumed:
     """accept() works again, after `failures` that did not."""
@@ -109,7 +113,6 @@ class AcceptResumed:
     failures: int
 
 
-@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionOpened:
     server: str
@@ -118,7 +121,6 @@ class ConnectionOpened:
     at_us: int
 
 
-@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionClosed:
     server: str
@@ -128,7 +130,6 @@ class ConnectionClosed:
     closed_by: ClosedBy
 
 
-@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionRefused:
     """Closed at once, before any handler: the server was at a limit of its own."""
@@ -139,7 +140,6 @@ class ConnectionRefused:
     reason: str
 
 
-@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestProgressed:
     """A request that is still open, as it stands: sent at its first tick and when bytes crossed.
@@ -162,7 +162,6 @@ class RequestProgressed:
     address: str = ""  # where that listens, written as a peer is
 
 
-@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerOverdue:
     """A handler has neither read nor written for `busy_s` seconds, which is longer than it may.
@@ -179,7 +178,6 @@ class HandlerOverdue:
     busy_s: float
 
 
-@cheap
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFinished:
     """A request that is over.

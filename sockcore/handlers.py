@@ -77,9 +77,26 @@ class StreamRequestHandler(BaseRequestHandler):
 
 def _reader(connection: socket.socket) -> BufferedReader:
     """connection.makefile("rb"), without the cost of its choices."""
-    raw = socket.SocketIO(connection, "r")
+    raw = _SocketReader(connection, "r")
     connection._io_refs += 1  # type: ignore[attr-defined]
     return BufferedReader(raw)
+
+
+class _SocketReader(socket.SocketIO):
+    """A SocketIO that asks what keeps it from reading only when something does."""
+
+    def readinto(self, b: Any) -> int | None:
+        sock: Any = self._sock  # type: ignore[attr-defined]  # None once it is closed
+        if sock is None or self._timeout_occurred:  # type: ignore[has-type]
+            return super().readinto(b)  # which says so
+        try:
+            received: int = sock.recv_into(b)
+        except TimeoutError:
+            self._timeout_occurred = True
+            raise
+        except BlockingIOError:
+            return None
+        return received
 
 
 class _SocketWriter(BufferedIOBase):
@@ -94,6 +111,8 @@ class _SocketWriter(BufferedIOBase):
     def write(self, b: Any) -> int:
         """Returns: bytes written, all of them, also of a buffer with wider items."""
         self._sock.sendall(b)
+        if type(b) is bytes:
+            return len(b)
         with memoryview(b) as view:
             return view.nbytes
 

@@ -101,7 +101,7 @@ class _Forking:
         for message in messages:
             match message:
                 case "limits", limits:
-                    self._observer.limits = limits
+                    self._observer.obey(limits)
                     self._server._obey(limits)
                 case "disconnect", token, connection_id:
                     found = self._observer.disconnect(connection_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Limits"]
 
@@ -33,6 +34,19 @@ class Limits:
     #: Seconds a handler may neither read nor write (of a datagram: may take) until that is told
     #: of. Nothing is done to it: a thread cannot be ended from outside.
     handler_timeout_s: float | None = None
+
+    #: Of datagrams: replies that one IP address, or one path, is sent in a second, that many at
+    #: once included. One more is not sent, and counted as suppressed. Where a datagram comes from
+    #: can be forged, so that replies are a way to flood somebody else.
+    replies_per_s: float | None = None
+
+    #: Of datagrams: no reply is sent to a lower port of an IP address. Those are of services, some
+    #: of which answer whatever they are sent. 0: any port.
+    replies_from_port: int = 0
+
+    #: Of datagrams: no reply is sent to these, given as getsockname() does: to servers of the same
+    #: program, which might answer it in turn, for ever.
+    no_reply_to: frozenset[Any] = frozenset()
 
     #: Bytes kept of each direction of a request; the rest is counted and digested.
     #: 64 KiB holds nearly every message of line, telemetry and control protocols whole.

@@ -18,16 +18,17 @@ from typing import Any, Self, TypeVar
 from sockcore.errors import SendBufferFull
 from sockcore.kernel import dropped_datagrams
 from sockcore.noting import Noting
-from sockcore.tape import Tape
 
-__all__ = ["ObservedDatagramSocket", "ObservedSocket", "adopt"]
+__all__ = ["ObservedDatagramSocket", "ObservedSocket", "taken_over"]
 
 S = TypeVar("S", bound=socket.socket)
 
 #: What a socket with any room takes whole. Its limit on a local peer's step is larger.
 _SHORT_BYTES = 4096
 
-_recv_into, _send = socket.SocketType.recv_into, socket.SocketType.send  # not by super()
+# Not by super().
+_recv_into, _send = socket.SocketType.recv_into, socket.SocketType.send
+_close = socket.SocketType.close
 
 #: Microseconds of one try to send a datagram to a local peer that does not read.
 _SEND_STEP_US = 100_000
@@ -40,10 +41,15 @@ class ObservedSocket(Noting, socket.socket):
     and arguments need: what runs between two visits to the kernel finds its caches cold.
     """
 
-    __slots__ = ("ended", "record", "tape")
+    __slots__ = ("ended", "record", "tape")  # set by who made it, before it is used
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        if flags or nbytes:
+        if (
+            flags
+            or nbytes
+            or type(buffer) is not memoryview  # as of a file
+            or not buffer.itemsize == buffer.ndim == 1
+        ):
             return super().recv_into(buffer, nbytes, flags)
         tape = self.tape
         tape.reading = True
@@ -54,17 +60,21 @@ class ObservedSocket(Noting, socket.socket):
             raise
         finally:
             tape.reading = False
-        if not size:
-            self._received(b"", len(buffer))
-        elif type(buffer) is memoryview and buffer.itemsize == buffer.ndim == 1:  # of a file
-            tape.note(True, bytes(buffer[:size]))
+        if size:
+            tape.note(True, buffer[:size].tobytes())
         else:
-            tape.note(True, memoryview(buffer).cast("B")[:size])
+            tape.away_ns = time.monotonic_ns()
+            if buffer:
+                tape.peer_ended = True
         return size
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        short = type(data) is bytes and len(data) <= _SHORT_BYTES
-        if not short or flags or self.gettimeout() is not None:
+        if (
+            flags
+            or type(data) is not bytes
+            or len(data) > _SHORT_BYTES
+            or self.gettimeout() is not None
+        ):
             super().sendall(data, flags)
             return
         tape = self.tape
@@ -76,9 +86,15 @@ class ObservedSocket(Noting, socket.socket):
             raise
         finally:
             tape.writing = False
-        tape.note(False, data if sent == len(data) else data[:sent])
-        if sent < len(data):
+        if sent == len(data):
+            tape.note(False, data)
+        else:
+            tape.note(False, data[:sent])
             super().sendall(data[sent:])
+
+    def _real_close(self, *args: Any) -> None:
+        _close(self)
+        self._tell_ended()
 
     def dup(self) -> Self:
         """Another socket on the same connection, on the same tape."""
@@ -109,9 +125,11 @@ class ObservedSocket(Noting, socket.socket):
 class ObservedDatagramSocket(socket.socket):
     """The one socket of a datagram server: tells where each datagram goes."""
 
-    __slots__ = ("_dropped", "_send_timeout", "sent_to")
+    __slots__ = ("_dropped", "_send_timeout", "may_send", "sent_to")
 
     sent_to: Callable[[Any, bytes], None]  # (address, data)
+    #: Asked where something may go. What may not is thrown away, as a network does. None: all may.
+    may_send: Callable[[Any], bool] | None
     _send_timeout: Callable[[], float | None]  # seconds, now
     _dropped: int
 
@@ -120,6 +138,9 @@ class ObservedDatagramSocket(socket.socket):
 
         Raises: SendBufferFull when a local peer that reads nothing had the time it may take.
         """
+        may_send = self.may_send
+        if may_send is not None and args and not may_send(args[-1]):
+            return memoryview(data).nbytes
         try:
             sent = super().sendto(data, *args)
         except BlockingIOError:
@@ -163,6 +184,8 @@ class ObservedDatagramSocket(socket.socket):
         /,
     ) -> int:
         parts = [bytes(buffer) for buffer in buffers]
+        if self.may_send is not None and address is not None and not self.may_send(address):
+            return sum(map(len, parts))
         try:
             sent = super().sendmsg(parts, ancdata, flags, address)
         except BlockingIOError:
@@ -183,6 +206,7 @@ class ObservedDatagramSocket(socket.socket):
         observed = _take_over(cls, plain)
         observed.sent_to = sent_to
         observed._send_timeout = send_timeout
+        observed.may_send = None
         observed._dropped = 0
         if hasattr(socket, "SO_SNDTIMEO") and hasattr(socket, "AF_UNIX"):
             # Local peers may keep it waiting for ever; how long is looked at each time.
@@ -191,16 +215,10 @@ class ObservedDatagramSocket(socket.socket):
         return observed
 
 
-def adopt(
-    sock: socket.socket, tape: Tape, record: object, ended: Callable[[Any], None]
-) -> ObservedSocket:
-    """The same connection, counted and taped from here on; a plain socket gives up its
-    descriptor for it."""
-    observed = sock if type(sock) is ObservedSocket else _take_over(ObservedSocket, sock)
-    observed.tape = tape
-    observed.record = record
-    observed.ended = ended
-    return observed
+def taken_over(plain: socket.socket) -> ObservedSocket:
+    """The same connection; `plain` gives up its descriptor for it. What it is to note on, as which
+    record, and whom it tells of its end, is set then."""
+    return _take_over(ObservedSocket, plain)
 
 
 def _take_over(cls: type[S], plain: socket.socket) -> S:

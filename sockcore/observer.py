@@ -1,7 +1,7 @@
 """The observer of one run of a server: its connections, its counts, its events.
 
-Here is what streams and datagrams share; `stream_observer.py` and `datagram_observer.py` add
-what differs. A server without an observer makes plain sockets and knows nothing of all this.
+What streams and datagrams share; `stream_observer.py` and `datagram_observer.py` add the rest. A
+server without an observer makes plain sockets and knows nothing of all this.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sockcore.connections import Connection, ConnectionInfo, Request
 from sockcore.events import ClosedBy, Event, EventSink, Outcome, RequestFinished
 from sockcore.failures import Tracebacks
 from sockcore.limits import Limits
+from sockcore.stillness import Stillness
 from sockcore.table import ConnectionTable
 from sockcore.teller import Teller
 from sockcore.telling import now_us
@@ -36,24 +37,23 @@ _SMALL_BYTES = 4096
 
 
 class Observer:
-    """One run of one server, watched.
-
-    Thread: any, unless a method says otherwise.
-    """
+    """One run of one server, watched. Thread: any, unless a method says otherwise."""
 
     def __init__(self, server: str, run_id: str, sink: EventSink, limits: Limits) -> None:
         self.server = server
         self.run_id = run_id
-        self.limits = limits  # may be replaced while serving
+        self.limits = limits  # replaced by obey()
         self.listener: telling.Listener = ("", "")
-        self.table = ConnectionTable()
+        self._lock = threading.Lock()  # guards the table, and all that follows `_request_ids`
+        self.table = ConnectionTable(self._lock)
         self._teller = Teller(server, sink)
+        self._note = self._teller.note
         self._tracebacks = Tracebacks()
-        self._connection_ids = itertools.count(1)
+        self._stillness = Stillness(time.monotonic_ns())  # touched by tick() alone
         self._request_ids = itertools.count(1)
-        self._lock = threading.Lock()  # guards all that follows
         self._all_ended = threading.Condition(self._lock)
         self._open_requests = 0
+        self._draining = False  # somebody waits for there being none
         self._untold: set[Request] = set()  # those whose end is not told yet, open or over
         self._connections_total = 0
         self._requests_total = 0
@@ -62,6 +62,10 @@ class Observer:
         self._overdue_total = 0  # touched by tick() alone
         self._bytes_in = 0
         self._bytes_out = 0
+
+    def obey(self, limits: Limits) -> None:
+        """Also while serving: it takes effect at once."""
+        self.limits = limits
 
     # -- called from the server's hooks ---------------------------------------------------
 
@@ -73,7 +77,7 @@ class Observer:
         """The calling thread answers `request` from now on."""
         record = self.record_of(request)
         if record is not None:
-            record.connection.thread = threading.current_thread().name
+            record.connection.thread = threading.get_ident()
             record.begun_ns = time.monotonic_ns()
 
     def no_longer_answering(self, request: Any) -> None:
@@ -101,6 +105,9 @@ class Observer:
             return
         with self._lock:
             self._turned_away_locked(record, reason)
+            self._untold.discard(record)
+            self._left_locked()
+            self._requests_total -= 1
         self._teller.relieve()
 
     def emit(self, event: Event) -> None:
@@ -118,43 +125,38 @@ class Observer:
         self._open_requests += 1
         self._untold.add(request)
 
+    def _finish_locked(self, request: Request, outcome: Outcome, closed_by: ClosedBy) -> None:
+        request.finished = True
+        self._note((self._ending, (request, outcome, closed_by, time.monotonic_ns())))
+        if outcome == "error":
+            self._errors_total += 1
+        self._left_locked()
+
     def _left_locked(self) -> None:
         self._open_requests -= 1
-        if not self._open_requests:
+        if self._draining:
             self._all_ended.notify_all()
 
     def _turned_away_locked(self, request: Request, reason: str) -> None:
         """It counts as refused, and as nothing else."""
         request.finished = True
-        self._teller.note((telling.refused, (self.server, request.connection, now_us(), reason)))
-        self._untold.discard(request)
-        self._left_locked()
-        self._requests_total -= 1
+        self._note((telling.refused, (self.server, request.connection, now_us(), reason)))
         self._refused_total += 1
 
     def _forget(self, connection: Connection, closed_by: ClosedBy) -> None:
-        if not self.table.remove(connection):
-            return
-        connection.request = connection.sock = None
-        self._teller.note((telling.closed, (self.server, connection, closed_by, now_us())))
-
-    def _finish(self, request: Request) -> None:
         with self._lock:
-            if request.finished:
-                return
-            request.finished = True
-            verdict = request.verdict()
-            self._teller.note((self._ending, (request, *verdict, time.monotonic_ns())))
-            self._errors_total += verdict[0] == "error"
-            self._left_locked()
-        self._teller.relieve()
+            self._forget_locked(connection, closed_by)
 
-    def _ending(
-        self, request: Request, outcome: Outcome, closed_by: ClosedBy, at_ns: int
-    ) -> RequestFinished:
+    def _forget_locked(self, connection: Connection, closed_by: ClosedBy) -> bool:
+        """It is open no more. Returns: False when it was not any more."""
+        if not self.table.remove_locked(connection):
+            return False
+        self._note((telling.closed, (self.server, connection, closed_by, now_us())))
+        return True
+
+    def _ending(self, request: Request, *end: Any) -> RequestFinished:
         """Made when it is told: its bytes are counted by its tape until then."""
-        facts = (self.server, self.run_id, self.listener, request)
-        ending = telling.finished(*facts, outcome, closed_by, at_ns)
+        ending = telling.finished(self.server, self.run_id, self.listener, request, *end)
         with self._lock:
             self._untold.discard(request)
             if request.connection.stream:
@@ -166,8 +168,9 @@ class Observer:
 
     def connections(self) -> list[ConnectionInfo]:
         """Who is connected now, oldest first; not those that were cut already."""
+        names = {thread.ident: thread.name for thread in threading.enumerate() if thread.ident}
         now_ns = time.monotonic_ns()
-        return [c.info(now_ns) for c in self.table.all() if not c.is_cut]
+        return [c.info(now_ns, names) for c in self.table.all() if not c.is_cut]
 
     def totals(self) -> Totals:
         open_now = self.table.all()
@@ -196,10 +199,9 @@ class Observer:
         return True
 
     def tick(self) -> None:
-        """Tell of open requests and end what is silent or stuck for too long.
-
-        Call it a few times a second, from one thread.
-        """
+        """Tell of open requests and end what is silent or stuck for too long. Call it a few times
+        a second, from one thread."""
+        self._stillness.look(time.monotonic_ns())
         self._look_at_all()
         self._teller.tell()
 
@@ -218,11 +220,12 @@ class Observer:
     ) -> ClosedBy | None:
         if connection.is_cut:
             return request.ended_by if request is not None else None
-        limits = self.limits
+        limits, awake_s = self.limits, self._stillness.awake_s
         send_s, idle_s = limits.send_timeout_s, limits.idle_timeout_s
-        if request and send_s is not None and request.unread_ns(now_ns) > send_s * 1e9:
+        if request and send_s is not None and awake_s(request.unread_ns(now_ns), now_ns) > send_s:
             return "unread"
-        return "idle" if idle_s and connection.silent_ns(now_ns) > idle_s * 1e9 else None
+        silent_ns = connection.silent_ns(now_ns)
+        return "idle" if idle_s and awake_s(silent_ns, now_ns) > idle_s else None
 
     def _cut(self, connection: Connection, by: ClosedBy) -> None:
         request = connection.request
@@ -239,14 +242,14 @@ class Observer:
         limit_s = self.limits.handler_timeout_s
         if limit_s is None or request.overdue:
             return
-        away_s = request.away_ns(now_ns) / 1e9
+        away_s = self._stillness.awake_s(request.away_ns(now_ns), now_ns)
         if away_s > limit_s:
             request.overdue = True
             self._overdue_total += 1
             told = "%s: the handler of request %d (%s) has been busy for %.1f s"
             log.warning(told, self.server, request.id, request.connection.peer, away_s)
             facts = (self.server, self.run_id, request, away_s, now_us())
-            self._teller.note((telling.overdue, facts))
+            self._note((telling.overdue, facts))
 
     def _tell(self, request: Request, now_ns: int) -> None:
         tape = request.tape
@@ -260,7 +263,7 @@ class Observer:
                 return
             request.told_last_ns, request.told_ns = tape.last_ns, now_ns
             facts = (self.server, self.run_id, self.listener, request, now_ns)
-            self._teller.note((telling.progressed, facts))
+            self._note((telling.progressed, facts))
 
     # -- stopping -------------------------------------------------------------------------
 
@@ -280,6 +283,7 @@ class Observer:
         Returns: False when some still had at the deadline.
         """
         with self._all_ended:
+            self._draining = True
             return self._all_ended.wait_for(lambda: not self._open_requests, max(0.0, timeout_s))
 
     def cut_all(self) -> None:
@@ -291,10 +295,4 @@ class Observer:
 
         Returns: how many there were. Their requests are told as ended by the stop.
         """
-        left = self.table.all()
-        for connection in left:
-            request = connection.request
-            if request is not None:
-                self._finish(request)
-            self._forget(connection, "stop")
-        return len(left)
+        raise NotImplementedError

@@ -9,6 +9,7 @@ hand-over from one thread to another; the serving thread steps in only when all 
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any
 
 from sockcore.threads import ThreadingMixIn
@@ -58,7 +59,7 @@ class PoolMixIn(ThreadingMixIn):
         """Thread: one of the pool, or the serving one, which only hands over."""
         if (pool := self._pool) is None:
             super().process_request(request, client_address)
-        elif pool.is_one_of_us():
+        elif threading.get_ident() in pool.idents:
             tight = pool.is_tight and self._waits_for_peer
             if not (tight and pool.park(request, client_address)):
                 self.process_request_thread(request, client_address)

@@ -26,6 +26,7 @@ from sockcore.failures import Tracebacks
 from sockcore.noting import Noting
 from sockcore.observe import ObservedDatagramSocket
 from sockcore.observer import Observer
+from sockcore.replies import Prepaid
 from sockcore.tape import Buffer, Tape
 from sockcore.wire import Channel, Message
 
@@ -161,16 +162,21 @@ class Relay:
         ours, theirs = socket.socketpair()
         self._ours, self._theirs = Channel(ours), Channel(theirs)
         self._open: list[int] = []  # descriptors that the parent holds while it is answered
+        self._prepaid: Prepaid | None = None  # of a datagram
         if record.connection.stream:
             record.tape = request.tape = _ParentTape(record.tape, self._page)
+        elif isinstance(observer, DatagramObserver):
+            self._prepaid = observer.prepaid(record)
 
     def fileno(self) -> int:
         return self._ours.fileno()
 
     def close(self) -> None:
-        """Hear no more. Either process."""
+        """Hear no more. In the parent, or in a child that is not to be."""
         self._ours.close()
         self._theirs.close()
+        if self._prepaid is not None:
+            self._prepaid.end()
 
     # -- in the child ---------------------------------------------------------------------
 
@@ -184,9 +190,23 @@ class Relay:
             tape: Any = _ChildTape(self._page, teller)
             self._record.tape = request.tape = tape
             request.ended = observer.ended
-        elif isinstance(request[1], ObservedDatagramSocket):
-            request[1].sent_to = lambda address, data: teller.tell("to", address, data)
+        elif isinstance(sock := request[1], ObservedDatagramSocket):
+            sock.sent_to = lambda address, data: teller.tell("to", address, data)
+            if sock.may_send is not None:
+                sock.may_send = lambda address: self._may_send(address, teller)
         return observer
+
+    def _may_send(self, address: Any, teller: _Teller) -> bool:
+        assert self._prepaid is not None
+        if not self._is_reply(address) or self._prepaid.allow(address):
+            return True
+        teller.tell("suppressed", address)
+        return False
+
+    def _is_reply(self, address: Any) -> bool:
+        if address == self._record.connection.address:
+            return True
+        return isinstance(self._observer, DatagramObserver) and self._observer.is_peer(address)
 
     def leave(self) -> None:
         """In a child that answers something else: nothing of this one stays open here.
@@ -226,6 +246,12 @@ class Relay:
             case "to", address, data:
                 if isinstance(self._observer, DatagramObserver):
                     self._observer.sent_for(record, address, data)
+                if self._prepaid is not None and self._is_reply(address):
+                    self._prepaid.spent(address)
+            case "suppressed", address:
+                if isinstance(self._observer, DatagramObserver):
+                    same = address == record.connection.address
+                    self._observer.suppressed(record if same else None)
             case "tls", tls, certificate:
                 self.request.tls, self.request.certificate = tls, certificate
             case "end", ended_by, reset, handshake_failed, error:

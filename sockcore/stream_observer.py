@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import socket
-import weakref
 from typing import Any, NoReturn
 
 from sockcore import telling
-from sockcore.connections import Connection, Request
-from sockcore.observe import ObservedSocket, adopt
+from sockcore.observe import ObservedSocket, taken_over
 from sockcore.observer import Observer
-from sockcore.peers import peer_label
+from sockcore.streams import Stream
 from sockcore.tape import Tape
 
 __all__ = ["ConnectionLimitReached", "StreamObserver"]
@@ -29,20 +27,27 @@ class StreamObserver(Observer):
         Raises: ConnectionLimitReached, having closed it, when the server is full.
         Thread: those that accept.
         """
-        peer = peer_label(address, sock)
-        connection = Connection(next(self._connection_ids), address, peer, stream=True)
-        request = Request(next(self._request_ids), connection, Tape(self.limits))
-        connection.request = request
-        observed = adopt(sock, request.tape, request, self._ended)
-        connection.sock = weakref.ref(observed)
+        observed = sock if type(sock) is ObservedSocket else taken_over(sock)
+        tape = Tape(self.limits)
+        stream = Stream(next(self._request_ids), address, tape, observed)
+        observed.tape, observed.record, observed.ended = tape, stream, self._ended
         with self._lock:
-            self._connections_total += 1
-            self._entered_locked(request)
-        refused = self.table.admit(connection, self.limits)
+            refused = self.table.admit_locked(stream, self.limits)
+            if refused is None:
+                self._connections_total += 1
+                self._entered_locked(stream)
+                self._note((telling.opened, (self.server, stream)))
         if refused is not None:
-            self._turn_away(observed, request, refused)
-        self._teller.note((telling.opened, (self.server, connection)))
+            self._turn_away(observed, stream, refused)
         return observed
+
+    def _turn_away(self, observed: ObservedSocket, stream: Stream, reason: str) -> NoReturn:
+        with self._lock:
+            self._turned_away_locked(stream, reason)
+        observed.ended = None
+        observed.close()
+        self._teller.relieve()
+        raise ConnectionLimitReached(reason)
 
     def handshake_failed(self, request: Any, why: str) -> None:
         """TLS did not come about: no handler gets `request`."""
@@ -50,29 +55,29 @@ class StreamObserver(Observer):
         if record is not None:
             record.fail_handshake(why)
 
-    def _turn_away(self, observed: ObservedSocket, request: Request, reason: str) -> NoReturn:
+    def _ended(self, stream: Stream) -> None:
+        outcome, closed_by = stream.verdict()  # as it is now, whatever happens to it later
         with self._lock:
-            self._connections_total -= 1
-            self._turned_away_locked(request, reason)
-        observed.ended = request.connection.sock = None
-        observed.close()
+            # Whoever reads of a finished request finds it gone from the list.
+            if self._forget_locked(stream, closed_by) and not stream.finished:
+                self._finish_locked(stream, outcome, closed_by)
         self._teller.relieve()
-        raise ConnectionLimitReached(reason)
-
-    def _ended(self, request: Request) -> None:
-        # Out of the table first: whoever reads of a finished request finds it gone from the list.
-        self._forget(request.connection, request.verdict()[1])
-        self._finish(request)
 
     def _look_at_all(self) -> None:
-        for connection in self.table.all():
-            request, sock = connection.request, connection.sock
+        for stream in self.table.all():
             # Dropped without close(): it must not stay in the table for ever. Not told where it
             # happens, since the garbage collector finds it amid anything, a lock of ours included.
-            if request is not None and sock is not None and sock() is None:
-                self._ended(request)
+            if isinstance(stream, Stream) and stream.sock is not None and stream.sock() is None:
+                self._ended(stream)
         super()._look_at_all()
 
-    def record_of(self, request: Any) -> Request | None:
+    def abandon(self) -> int:
+        left = self.table.all()
+        for stream in left:
+            if isinstance(stream, Stream):
+                self._ended(stream)
+        return len(left)
+
+    def record_of(self, request: Any) -> Stream | None:
         record = getattr(request, "record", None)
-        return record if isinstance(record, Request) else None
+        return record if isinstance(record, Stream) else None

@@ -26,11 +26,15 @@ Buffer = bytes | bytearray | memoryview
 #: Received, sent, and the chunks of both.
 Snapshot = tuple[Bytes, Bytes, tuple[Chunk, ...]]
 
+#: Held for a moment, to open the accounts of any tape: one that needs none has no lock.
+_opening = threading.Lock()
+
+_now, _sha256 = time.monotonic_ns, hashlib.sha256
 _tuple = tuple.__new__  # a NamedTuple's own is four times as dear
 
 
 class _Direction:
-    """What crossed one way. Guarded by the lock of its tape."""
+    """What crossed one way. Guarded by the lock of its accounts."""
 
     __slots__ = ("digest", "kept", "last_chunk", "parts", "total")
 
@@ -69,11 +73,12 @@ class _Direction:
 
 
 class _Accounts:
-    """What a tape amounts to. Guarded by the lock of its tape."""
+    """What a tape amounts to. Guarded by its lock."""
 
-    __slots__ = ("chunks", "last", "received", "sent")
+    __slots__ = ("chunks", "last", "lock", "received", "sent")
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
         self.chunks: list[Chunk] = []
         self.received = _Direction()
         self.sent = _Direction()
@@ -110,7 +115,6 @@ class Tape:
     __slots__ = (
         "_accounts",
         "_limits",
-        "_lock",
         "_pile",
         "away_ns",
         "began_ns",
@@ -122,7 +126,6 @@ class Tape:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._lock = threading.Lock()  # guards the accounts
         self._accounts: _Accounts | None = None
         self._pile: list[tuple[bool, int, bytes]] = []  # (inbound, monotonic ns, data)
         # When bytes last crossed; and when a call for it was last over, with bytes or without.
@@ -142,11 +145,13 @@ class Tape:
 
     def note(self, inbound: bool, data: Buffer, at_ns: int | None = None) -> None:
         """`data` crossed just now, or at `at_ns`, monotonic."""
+        if type(data) is not bytes:
+            data = bytes(data)
         if not data:
             return
-        self.last_ns = self.away_ns = now = at_ns or time.monotonic_ns()
+        self.last_ns = self.away_ns = now = at_ns or _now()
         pile = self._pile
-        pile.append((inbound, now, data if type(data) is bytes else bytes(data)))
+        pile.append((inbound, now, data))
         if len(pile) >= _PILE_NOTES or len(data) >= _PILE_BYTES:
             self._account()
 
@@ -155,24 +160,30 @@ class Tape:
         pile = self._pile
         if not pile:
             return self._accounts
-        with self._lock:
-            accounts = self._accounts = self._accounts or _Accounts()
+        accounts = self._accounts or self._open_accounts()
+        with accounts.lock:
             # In two steps, each of which another thread's append() comes before or after.
             count = len(pile)
             for inbound, at_ns, data in pile[:count]:
                 accounts.enter(inbound, (at_ns - self.began_ns) // 1000, data, self._limits)
             del pile[:count]
-            return accounts
+        return accounts
+
+    def _open_accounts(self) -> _Accounts:
+        with _opening:
+            if self._accounts is None:
+                self._accounts = _Accounts()
+            return self._accounts
 
     def snapshot(self, *, digest: bool) -> Snapshot:
         """Received, sent and the chunks, as they stand. Without `digest` no sha256 is made."""
-        with self._lock:
-            short = self._of_pile(digest) if self._accounts is None else None
-        if short is not None:
+        short = self._of_pile(digest)
+        # Asked afterwards: whoever opened accounts may have taken from the pile meanwhile.
+        if short is not None and self._accounts is None:
             return short
         accounts = self._account()
-        assert accounts is not None  # since there was more on the pile than is kept
-        with self._lock:
+        assert accounts is not None  # there are some, or there was more on the pile than is kept
+        with accounts.lock:
             return accounts.snapshot(digest)
 
     def _of_pile(self, digest: bool) -> Snapshot | None:
@@ -186,17 +197,17 @@ class Tape:
             (received if inbound else sent).append(data)
             chunks.append(_tuple(Chunk, (inbound, (at_ns - began_ns) // 1000, len(data))))
         came, went = b"".join(received), b"".join(sent)
-        if max(len(came), len(went)) > limits.tape_bytes or len(chunks) > limits.tape_chunks:
+        most = limits.tape_bytes
+        if len(came) > most or len(went) > most or len(chunks) > limits.tape_chunks:
             return None
-        return _whole(came, digest), _whole(went, digest), tuple(chunks)
+        return (
+            _tuple(Bytes, (came, len(came), _sha256(came).digest() if digest and came else b"")),
+            _tuple(Bytes, (went, len(went), _sha256(went).digest() if digest and went else b"")),
+            tuple(chunks),
+        )
 
-    def last_bytes(self, most: int) -> bytes:
-        """How the latest chunk received begins, kept or not: at most `most` bytes, or 32."""
+    @property
+    def last_bytes(self) -> bytes:
+        """How the latest chunk received begins, kept or not: at most 32 bytes."""
         accounts = self._account()
-        return accounts.last[:most] if accounts is not None else b""
-
-
-def _whole(data: bytes, digest: bool) -> Bytes:
-    """All of one direction."""
-    sha256 = hashlib.sha256(data).digest() if digest and data else b""
-    return _tuple(Bytes, (data, len(data), sha256))
+        return accounts.last if accounts is not None else b""

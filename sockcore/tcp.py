@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -48,9 +49,10 @@ class TCPServer(BaseServer):
     #: Of AF_UNIX: remove what an earlier one of ours left at the path when it was killed, and the
     #: path at the end. A file `<path>.lock` beside it shows who lives.
     reclaim_path = False
-    #: The TLS to speak with clients, made by sockcore.tls.server_context(), say. Looked at when a
-    #: connection is accepted; hands are shaken where it is answered.
-    ssl_context: SSLContext | None = None
+    #: Of AF_UNIX: the permissions of the path. None: what the umask leaves of all.
+    path_mode: int | None = None
+    #: Looked at when a connection is accepted; hands are shaken where it is answered.
+    ssl_context: SSLContext | None = None  # made by sockcore.tls.server_context(), say
     handshake_timeout: float | None = 5.0  # seconds for all of it
 
     _observer: StreamObserver | None
@@ -90,15 +92,18 @@ class TCPServer(BaseServer):
         self.server_address = self.socket.getsockname()
 
     def _bind(self) -> None:
-        if not self.reclaim_path or self.address_family != getattr(socket, "AF_UNIX", None):
+        if self.address_family != getattr(socket, "AF_UNIX", None):
             self.socket.bind(self.server_address)
             return
-        from sockcore.unix_path import UnixPath  # not everywhere
+        if self.reclaim_path:
+            from sockcore.unix_path import UnixPath  # not everywhere
 
-        self._path = UnixPath.claim(self.server_address)
+            self._path = UnixPath.claim(self.server_address)
         self.socket.bind(self.server_address)
         if self._path is not None:
             self._path.bound()
+        if self.path_mode is not None and os.fsencode(self.server_address)[:1] not in (b"", b"\0"):
+            os.chmod(self.server_address, self.path_mode)
 
     def _obey(self, limits: Limits) -> None:
         """What the server itself has to see to. Thread: any, also while serving."""
@@ -122,16 +127,19 @@ class TCPServer(BaseServer):
 
         Raises: OSError when there is none to process: gone, or over the limit.
         """
-        listener = self.socket
+        listener, observer = self.socket, self._observer
         # Twice as fast as accept() where it is the stdlib's own; not for TLS by hand, say.
         if type(listener) is not socket.socket or listener.gettimeout():
             request, client_address = self._accept_by_method(listener)
+            if observer is not None and type(request) in (ObservedSocket, socket.socket):
+                request = observer.accepted(request, client_address)
         else:
             fd, client_address = _accept(listener)
-            kind = socket.socket if self._observer is None else ObservedSocket
-            request = kind(_family(listener), _type(listener), 0, fd)
-        if self._observer is not None and type(request) in (ObservedSocket, socket.socket):
-            request = self._observer.accepted(request, client_address)
+            if observer is None:
+                request = socket.socket(_family(listener), _type(listener), 0, fd)
+            else:
+                request = ObservedSocket(_family(listener), _type(listener), 0, fd)
+                observer.accepted(request, client_address)
         if self.ssl_context is not None:
             request = self._wrapped(request, client_address)
         return request, client_address
@@ -148,11 +156,6 @@ class TCPServer(BaseServer):
         finally:
             if self.socket.fileno() >= 0:
                 self.socket.settimeout(timeout)
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands where there is TLS, and answer by making a handler."""
-        if self.ssl_context is None or self._shaken(request, client_address):
-            super().finish_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         if self.ssl_context is not None:

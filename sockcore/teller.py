@@ -24,9 +24,9 @@ log = logging.getLogger("sockcore")
 #: A function that makes an event, and its arguments.
 Note = tuple[Callable[..., Event], tuple[Any, ...]]
 
-#: Events put down until the thread that finds so many tells them itself: half a millisecond of
-#: it. At so many that are put down while another tells them, it waits for that one.
-_MANY = 48
+#: Events put down until the thread that finds so many tells them itself: half a millisecond
+#: of it. At so many that are put down while another tells them, it waits for that one.
+_MANY = 128
 _TOO_MANY = 8 * _MANY
 
 
@@ -65,20 +65,22 @@ class Teller:
     def tell(self) -> None:
         """Tell all that was put down so far. Returns when it is told."""
         with self._telling:
-            for _ in range(len(self._notes)):
-                if not self._notes:  # the sink called us
+            notes, sink = self._notes, self._sink
+            for _ in range(len(notes)):
+                if not notes:  # the sink called us
                     return
-                make, args = self._notes.popleft()
-                self._send(make(*args))
+                make, args = notes.popleft()
+                event = make(*args)
+                try:
+                    sink(event)
+                except Exception:
+                    self._sink_raised()
 
-    def _send(self, event: Event) -> None:
-        """A sink that raises is told of once; serving goes on."""
-        try:
-            self._sink(event)
-        except Exception:
-            if not self._sink_failed:
-                self._sink_failed = True
-                log.exception("%s: the event sink raised; told once", self._server)
+    def _sink_raised(self) -> None:
+        """It is told of once; serving goes on."""
+        if not self._sink_failed:
+            self._sink_failed = True
+            log.exception("%s: the event sink raised; told once", self._server)
 
 
 def _as_it_is(event: Event) -> Event:

@@ -20,6 +20,7 @@ from sockcore.events import (
     RequestFinished,
     RequestProgressed,
 )
+from sockcore.values import maker
 
 __all__ = [
     "Listener",
@@ -34,6 +35,10 @@ __all__ = [
     "refused",
 ]
 
+
+# Of each request there is one of these: their fields in order.
+_opened, _closed = maker(ConnectionOpened), maker(ConnectionClosed)
+_finished = maker(RequestFinished)
 
 #: The transport of a server, and where it listens.
 Listener = tuple[str, str]
@@ -53,22 +58,11 @@ def accept_resumed(server: str, failures: int) -> AcceptResumed:
 
 
 def opened(server: str, connection: Connection) -> ConnectionOpened:
-    return ConnectionOpened(
-        server=server,
-        connection_id=connection.id,
-        peer=connection.peer,
-        at_us=connection.opened_us,
-    )
+    return _opened(server, connection.id, connection.peer, connection.opened_us)
 
 
 def closed(server: str, connection: Connection, by: ClosedBy, at_us: int) -> ConnectionClosed:
-    return ConnectionClosed(
-        server=server,
-        connection_id=connection.id,
-        peer=connection.peer,
-        at_us=at_us,
-        closed_by=by,
-    )
+    return _closed(server, connection.id, connection.peer, at_us, by)
 
 
 def refused(server: str, connection: Connection, at_us: int, reason: str) -> ConnectionRefused:
@@ -78,15 +72,16 @@ def refused(server: str, connection: Connection, at_us: int, reason: str) -> Con
 def progressed(
     server: str, run_id: str, listener: Listener, request: Request, now_ns: int
 ) -> RequestProgressed:
-    received, sent, chunks = request.tape.snapshot(digest=False)
+    connection, tape = request.connection, request.tape
+    received, sent, chunks = tape.snapshot(digest=False)
     return RequestProgressed(
         server=server,
         run_id=run_id,
         request_id=request.id,
-        connection_id=request.connection.id,
-        peer=request.connection.peer,
+        connection_id=connection.id,
+        peer=connection.peer,
         started_us=request.started_us,
-        duration_us=(now_ns - request.tape.began_ns) // 1000,
+        duration_us=(now_ns - tape.began_ns) // 1000,
         received=received,
         sent=sent,
         chunks=chunks,
@@ -105,24 +100,25 @@ def finished(
     closed_by: ClosedBy,
     at_ns: int,
 ) -> RequestFinished:
-    received, sent, chunks = request.tape.snapshot(digest=True)
-    return RequestFinished(
-        server=server,
-        run_id=run_id,
-        request_id=request.id,
-        connection_id=request.connection.id,
-        peer=request.connection.peer,
-        started_us=request.started_us,
-        duration_us=(at_ns - request.tape.began_ns) // 1000,
-        received=received,
-        sent=sent,
-        chunks=chunks,
-        outcome=outcome,
-        closed_by=closed_by,
-        error=request.error if outcome in ("error", "handshake") else None,
-        truncated=request.truncated,
-        transport=listener[0],
-        address=listener[1],
+    connection, tape = request.connection, request.tape
+    received, sent, chunks = tape.snapshot(digest=True)
+    return _finished(
+        server,
+        run_id,
+        request.id,
+        connection.id,
+        connection.peer,
+        request.started_us,
+        (at_ns - tape.began_ns) // 1000,
+        received,
+        sent,
+        chunks,
+        outcome,
+        closed_by,
+        request.error if outcome in ("error", "handshake") else None,
+        request.truncated,
+        listener[0],
+        listener[1],
     )
 
 

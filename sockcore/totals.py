@@ -21,4 +21,5 @@ class Totals:
     #: Datagrams that no handler got: thrown away by the kernel as the socket's buffer was full
     #: (Linux tells), or refused here. Those that were refused are in `refused_total` too.
     dropped_total: int = 0
+    suppressed_total: int = 0  # replies to datagrams that were not sent: Limits.replies_per_s
     overdue_total: int = 0  # requests whose handler was away for longer than its limit

@@ -37,10 +37,11 @@ class Workers:
         self._left: list[threading.Thread] = []
         self._threads = 0
         self._busy = 0  # of them
+        self._going: set[int] = set()  # those about to end as there is nothing to do, by ident
         self._closed = False
         self._told = False  # that there can be no more threads
         self._leave = threading.Event()
-        self._idents: set[int] = set()
+        self.idents: set[int] = set()  # of the threads, by threading.get_ident()
         self._numbers = itertools.count(1)
         self._queue: deque[tuple[Any, Any]] = deque()
         self._tickets = Waker()  # wakes one thread for each that is queued
@@ -133,10 +134,8 @@ class Workers:
 
     @property
     def is_tight(self) -> bool:
-        """Whether more than half of the threads are taken, the caller's included."""
-        with self._lock:
-            taken = self._busy + len(self._queue)
-        return bool(taken > self._server.max_threads // 2)
+        """Whether more than half of the threads are taken, the caller's included; about."""
+        return bool(self._busy + len(self._queue) > self._server.max_threads // 2)
 
     def park(self, request: Any, client_address: Any) -> bool:
         """Returns: whether the connection is silent, and parked."""
@@ -144,9 +143,6 @@ class Workers:
             return False
         self.lot.park(request, client_address)
         return True
-
-    def is_one_of_us(self) -> bool:
-        return threading.get_ident() in self._idents
 
     def _grow(self) -> None:
         """One thread more; where there can be none, the serving thread accepts instead."""
@@ -182,37 +178,46 @@ class Workers:
             raise
 
     def _work(self, wait: SharedWait) -> None:
-        self._idents.add(threading.get_ident())
+        self.idents.add(threading.get_ident())
         try:
             while self._turn(wait):
                 pass
         finally:
-            self._idents.discard(threading.get_ident())
+            self.idents.discard(threading.get_ident())
             self._ended(wait, ran=True)
             if not self._idle:  # this one may have been ended by its handler
                 self._grow()
 
     def _turn(self, wait: SharedWait) -> bool:
         """Wait, and answer what came. Returns: False to end the thread."""
-        pause_s = self._server._accept_pause_s
-        if pause_s:
-            self._leave.wait(pause_s)
+        server = self._server
+        trouble = server._trouble
+        if trouble is not None:
+            self._leave.wait(trouble.pause_s)
         events = wait.poll()
         for fd, _ in events:
             if fd != self._listener:  # first: what is queued from here on wakes us anew
                 self._tickets.hear_one()
         if self._queue:
             self._answer_queued()
-        if self._leave.is_set() or (not events and self._threads > _KEPT_THREADS):
+        if self._leave.is_set() or (not events and self._is_spare()):
             return False
         for fd, _ in events:
             if fd == self._listener:
                 self._begin()
                 try:
-                    self._server._handle_ready()
+                    server._handle_ready()
                 finally:
                     self._end()
         return True
+
+    def _is_spare(self) -> bool:
+        """Whether the calling thread may end: two of them that ask at once leave enough."""
+        with self._lock:
+            spare = self._threads - len(self._going) > _KEPT_THREADS
+            if spare:
+                self._going.add(threading.get_ident())
+            return spare
 
     def _answer_queued(self) -> None:
         self._begin()
@@ -243,6 +248,7 @@ class Workers:
         wait.close()
         with self._changed:
             self._threads -= 1
+            self._going.discard(threading.get_ident())
             last = self._closed and not self._threads
             if ran and self._leave.is_set() and not self._closed:
                 self._left.append(threading.current_thread())

@@ -75,6 +75,11 @@ function tick() {
 setInterval(tick, 1000);
 on("htmx:after:swap", tick);
 
+// --- a stream that may not be opened again, since nobody is logged in here any more ---
+on("htmx:sse:error", (event) => {
+  if (event.detail.status === 401) location.reload();
+});
+
 // --- copying: a text as it stands, or a payload as hex, text, base64, Python or a command ---
 const escaped = (encoded, special, escape) => Array.from(atob(encoded), (c) => (c < " " || c > "~" || special.includes(c) ? escape(c.charCodeAt(0)) : c)).join("");
 const AS = {
@@ -101,6 +106,14 @@ on("click", async (event) => {
   setTimeout(() => delete button.dataset.copied, 1500);
   say("Copied");
 });
+
+// --- an address that ends in #received-0x1f4, #sent-500 or #chunk-3-16 leads to that byte ---
+function toByte() {
+  const [, of, at] = /^#(received|sent|chunk-\d+)-(0x[0-9a-f]+|\d+)$/i.exec(location.hash) ?? [];
+  if (at && document.querySelector(".jump")) location.replace(`${location.pathname}?${new URLSearchParams({ of: of.replace("chunk-", ""), at })}#at`);
+}
+on("DOMContentLoaded", toByte);
+addEventListener("hashchange", toByte);
 
 // --- the form: only what fits the handler and the transport ---
 function fit(form) {

@@ -84,6 +84,18 @@ class Client:
         sender.join()
         return answer
 
+    def say(self, data: bytes) -> None:
+        """Send all of it to a stream server and stay until the end, whoever makes it and how."""
+        try:
+            self.send(data)
+            self.end()
+            while self.sock.recv(65_536):
+                pass
+        except TimeoutError:
+            raise
+        except OSError:
+            pass  # it was ended before all was sent, or not read to its end
+
     def sees_the_end(self, timeout_s: float) -> bool:
         """Whether the server ended this stream within `timeout_s` seconds."""
         self.sock.settimeout(timeout_s)

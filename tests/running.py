@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import textwrap
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ import httpx2
 
 from app.cli.serve import Server
 from app.main import Sockpit
+from app.panel_door import PanelLimits
 from app.settings import Settings
 from tests import descriptors
 from tests.waiting import DEADLINE_S, eventually
@@ -33,15 +36,42 @@ ROOT = Path(__file__).resolve().parent.parent
 
 Json = Any
 
+SESSION_COOKIE = "sockpit-session"
+
 _numbers = count(1)
 
 
-class Api:
-    """The REST API of a running app. `client` is for what this has no word for."""
+#: What the apps of tests are given to be asked with: by programs, and by browsers.
+TOKEN = "sck_of-the-tests-and-no-other"
+PASSWORD = "correct horse battery"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
-    def __init__(self, url: str) -> None:
+
+class Api:
+    """The REST API of a running app, for an admin. `client` is for what this has no word for."""
+
+    def __init__(
+        self, url: str, token: str | None = TOKEN, trusting: ssl.SSLContext | None = None
+    ) -> None:
+        """`token`: None to be nobody. `trusting`: the certificate of an app that speaks TLS."""
         self.url = url
-        self.client = httpx2.Client(base_url=url, trust_env=False, timeout=DEADLINE_S)
+        verify = trusting or True
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self.client = httpx2.Client(
+            base_url=url, trust_env=False, timeout=DEADLINE_S, headers=headers, verify=verify
+        )
+
+    @cached_property
+    def pages(self) -> httpx2.Client:
+        """As a browser has it: by the cookie of a session, of an admin."""
+        cookies = {SESSION_COOKIE: self.log_in()}
+        return httpx2.Client(
+            base_url=self.url, trust_env=False, timeout=DEADLINE_S, cookies=cookies
+        )
+
+    def log_in(self, name: str = "admin", password: str = PASSWORD) -> str:
+        """The secret of a new session: what a browser has in its cookie."""
+        return log_in(self.url, name, password)
 
     def call(self, method: str, path: str, **request: Any) -> httpx2.Response:
         """`path` is below /api/v1. Any status is an answer."""
@@ -82,6 +112,14 @@ class Api:
         items: list[Json] = self.get("requests", limit=limit, **params)["items"]
         return items
 
+    def gaps(self, reason: str) -> list[Json]:
+        """What is missing on the newest page of the log, for that reason. Newest first.
+
+        Others may be there: a machine that has too much to do lets a process stand still.
+        """
+        page = self.get("requests", limit=500)
+        return [gap for gap in page["gaps"] if gap["reason"] == reason]
+
     def finished(self, name: str, count: int) -> list[Json]:
         """Wait for exactly `count` rows of a server, all of them over. Newest first."""
 
@@ -96,6 +134,16 @@ class Api:
 
     def close(self) -> None:
         self.client.close()
+        if "pages" in vars(self):
+            self.pages.close()
+
+
+def log_in(url: str, name: str = "admin", password: str = PASSWORD) -> str:
+    """The secret of a new session: what a browser has in its cookie."""
+    fields = {"name": name, "password": password}
+    answer = httpx2.post(f"{url}/login", data=fields, trust_env=False, timeout=DEADLINE_S)
+    assert answer.status_code == 303, answer.text
+    return answer.cookies[SESSION_COOKIE]
 
 
 class RunningApp:
@@ -119,8 +167,11 @@ class RunningApp:
             "DATA_DIR": str(self.data_dir),
             "HANDLERS_DIR": str(self.handlers_dir),
             "DEMO": "0",
+            "API_TOKEN": TOKEN,
+            "ADMIN_PASSWORD": PASSWORD,
             **(settings or {}),
         }
+        self.program: tuple[str, ...] = ("app",)  # what `python -m` runs, with its arguments
         self.api = Api(self.url)
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -129,11 +180,26 @@ class RunningApp:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("SOCKPIT_")}
         return {**inherited, **{f"SOCKPIT_{k}": v for k, v in self.settings.items()}}
 
+    def command(
+        self, *arguments: object, timeout_s: float = DEADLINE_S, typed: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """What a command of the app, with these settings, came to."""
+        return subprocess.run(
+            [sys.executable, "-m", "app", *map(str, arguments)],
+            cwd=ROOT,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            input=typed,
+            timeout=timeout_s,
+            check=False,
+        )
+
     def launch(self, *prefix: str) -> subprocess.Popen[bytes]:
         """Start the process, as an argument of the command `prefix`; do not wait for it."""
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "app"],
+                [*prefix, sys.executable, "-m", *self.program],
                 cwd=ROOT,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
@@ -196,7 +262,15 @@ class RunningApp:
 class AppThread:
     """The same app over a real uvicorn in a thread: quick, and its parts can be reached."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: PanelLimits | None = None,
+        context: ssl.SSLContext | None = None,
+        **settings: Any,
+    ) -> None:
+        """`limits` and `context`: as `Server` takes them."""
         self.data_dir = folder / "data"
         self.handlers_dir = folder / "handlers"
         self.handlers_dir.mkdir()
@@ -208,10 +282,15 @@ class AppThread:
             port=self.port,
             data_dir=self.data_dir,
             handlers_dir=self.handlers_dir,
-            **{"demo": False, **settings},
+            **{
+                "demo": False,
+                "api_token": TOKEN,
+                "admin_password": PASSWORD,
+                **settings,
+            },
         )
         self.sockpit = Sockpit(self.settings)
-        self._server = Server(self.sockpit)
+        self._server = Server(self.sockpit, limits, context)
         self._thread = threading.Thread(
             target=self._server.run, args=([panel],), name="panel", daemon=True
         )

@@ -17,10 +17,11 @@ MAX_FUNCTION_LINES = 30
 
 #: sockcore, bottom first: each may import those before it.
 SOCKCORE_ORDER = (
-    *("errors", "values", "events", "state", "limits", "totals", "peers", "kernel", "failures"),
+    *("errors", "values", "events", "state", "limits", "totals", "peers", "replies", "kernel"),
+    "failures",
     *("tape", "noting", "tls", "observe_tls", "observe"),
-    *("connections", "table", "telling", "teller", "observer", "unix_path"),
-    *("stream_observer", "datagram_observer", "wire", "ticker", "loop"),
+    *("connections", "streams", "table", "telling", "teller", "stillness", "observer"),
+    *("stream_observer", "datagram_observer", "unix_path", "wire", "ticker", "loop"),
     *("decoding", "framing", "handlers", "messages", "conversation"),
     *("base", "tcp", "udp", "watching", "threads", "parking", "workers", "pool", "event"),
     *("children", "relay", "forks", "servers"),
@@ -56,8 +57,14 @@ def rule(ours: str = "", others: str = "") -> Rule:
     return Rule(frozenset(ours.split()), frozenset(others.split()))
 
 
-_FACTS = "app.domain app.errors app.search app.settings app.times sockcore"
-_FACE = "app.deps app.domain app.errors app.search app.services app.handlers.registry app.times"
+_FACTS = (
+    "app.domain app.errors app.log_facts app.search app.settings app.times app.version app.who "
+    "sockcore"
+)
+_FACE = (
+    "app.deps app.who app.domain app.errors app.log_facts app.search app.services "
+    "app.handlers.registry app.times"
+)
 _SQL = "alembic sqlalchemy sqlmodel"
 _WEB = "anyio fastapi"
 
@@ -65,17 +72,25 @@ _WEB = "anyio fastapi"
 RULES = {
     "app.errors": rule(),
     "app.times": rule(),
+    "app.who": rule(),
+    "app.durable": rule(),
+    "app.failpoints": rule(),
+    "app.log_facts": rule(),
+    "app.log_lines": rule(),
+    "app.version": rule(),
     "app.settings": rule(others="pydantic pydantic_settings"),
-    "app.domain": rule("sockcore"),
+    "app.domain": rule("app.log_facts sockcore"),
     "app.handlers": rule(_FACTS),
     "app.search": rule("app.domain app.errors sockcore"),
-    "app.export": rule("app.domain app.errors app.times"),
-    "app.store": rule(_FACTS, _SQL),
-    "app.services": rule(f"{_FACTS} app.handlers app.store"),
+    "app.export": rule("app.domain app.errors app.log_facts app.times"),
+    "app.store": rule(f"{_FACTS} app.durable app.failpoints", _SQL),
+    "app.services": rule(f"{_FACTS} app.durable app.failpoints app.handlers app.store"),
     "app.services.pem": rule("app.errors", "cryptography"),
     "app.services.masks": rule(others="re2"),
-    "app.instance": rule("app.errors"),
-    "app.demo": rule("app.errors app.settings app.services"),
+    "app.services.passwords": rule("app.errors app.services.fields", "pwdlib"),
+    "app.services.throttle": rule("app.errors", "limits"),
+    "app.instance": rule("app.durable app.errors"),
+    "app.demo": rule("app.who app.errors app.settings app.services"),
     "app.deps": rule(f"{_FACTS} app.handlers.registry app.services", "fastapi"),
     "app.api": rule(f"{_FACE} app.export", f"{_WEB} pydantic"),
     "app.web": rule(f"{_FACE} app.static_files", f"{_WEB} jinja2 markupsafe"),
@@ -85,6 +100,11 @@ RULES = {
         "app.errors app.error_handlers app.settings",
         "asgi_cross_origin_protection fastapi starlette",
     ),
+    "app.panel_door": rule(),
+    "app.panel_protocol": rule(
+        "app.api.problems app.error_handlers app.guards app.panel_door", "uvicorn"
+    ),
+    "app.panel_tls": rule("app.panel_door app.panel_protocol", "uvicorn"),
     "app.main": rule("app sockcore", f"{_WEB} starlette"),
     "app.cli": rule("app sockcore", "pydantic typer uvicorn"),
     "app.__main__": rule("app", "typer"),

@@ -77,8 +77,14 @@ def environment(instructions: list[Instruction]) -> dict[str, str]:
     return dict(pair.split("=", 1) for words in pairs for pair in words)
 
 
+def resolved(value: str) -> str:
+    """As compose reads it where all that must be set is set, to a secret."""
+    return re.sub(r"\$\{\w+:\?[^}]*\}", "0123456789abcdef" * 4, value)
+
+
 def sockpit_settings(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings as they would be read with these variables; an unknown SOCKPIT_ one fails."""
+    variables = {name: resolved(value) for name, value in variables.items()}
     fields = {f"SOCKPIT_{name.upper()}" for name in Settings.model_fields}
     for name, value in variables.items():
         if name.startswith("SOCKPIT_"):
@@ -164,6 +170,25 @@ def test_service_is_confined(service: dict[str, Any], image: list[Instruction]) 
     assert service["mem_limit"]
     assert service["stop_grace_period"] == "15s"
     assert service["build"] == "."
+
+
+def test_service_does_not_start_without_a_token(
+    service: dict[str, Any], image: list[Instruction], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = service["environment"]["SOCKPIT_API_TOKEN"]
+    match = re.fullmatch(r"\$\{SOCKPIT_API_TOKEN:\?(.+)\}", told)
+    assert match is not None, "compose would start it without one, or has one in the file"
+    assert "openssl rand -hex 32" in match[1]
+    settings = sockpit_settings(environment(image) | service["environment"], monkeypatch)
+    assert not settings.is_local
+    assert settings.token is not None
+
+
+def test_service_has_no_more_than_it_needs(service: dict[str, Any]) -> None:
+    mounted = [volume.split(":")[0] for volume in service["volumes"]]
+    assert not [place for place in mounted if place.startswith("/") or "docker.sock" in place]
+    for name in ("devices", "network_mode", "pid", "ipc", "userns_mode", "cgroup_parent"):
+        assert name not in service, f"{name} opens the machine to it"
 
 
 def test_service_checks_its_health_as_the_image_does(service: dict[str, Any]) -> None:

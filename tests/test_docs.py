@@ -28,7 +28,7 @@ SUFFIXES = {
 #: Top-level names that are made by running, not committed.
 MADE = {"data", "build", ".venv"}
 #: Names in the prose that are a user's file or what a user's file is called.
-EXAMPLES = {"file.py", "_x.html"}
+EXAMPLES = {"file.py", "_x.html", "manifest.json"}
 
 
 def relative(path: Path) -> str:
@@ -98,7 +98,7 @@ def test_documents_name_only_targets_that_exist(document: Path) -> None:
 
 def test_makefile_explains_every_target_it_offers() -> None:
     offered = {"help", "run", "test", "check", "lint", "format", "types", "lock", "vendor"}
-    offered |= {"bench", "torture", "clean", "migration"}
+    offered |= {"audit", "bench", "torture", "clean", "migration"}
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert set(re.findall(r"(?m)^([a-z]+):.*## ", text)) == offered
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import httpx2
 
-from tests.running import Json
+from tests.running import SESSION_COOKIE, TOKEN, Json, log_in
 from tests.waiting import DEADLINE_S, eventually
 
 REQUEST = httpx2.Request("GET", "http://127.0.0.1")
@@ -59,11 +59,22 @@ class Watch:
 
 
 @contextmanager
-def watching(url: str, path: str = "/api/v1/events", **params: str) -> Iterator[Watch]:
+def watching(
+    url: str,
+    path: str = "/api/v1/events",
+    *,
+    bearer: str = TOKEN,
+    headers: dict[str, str] | None = None,
+    **params: str,
+) -> Iterator[Watch]:
     """Watch until the block is left. What happens inside of it is seen from the start."""
+    if headers is None and path.startswith("/api/"):
+        headers = {"Authorization": f"Bearer {bearer}"}
+    elif headers is None:
+        headers = {"Cookie": f"{SESSION_COOKIE}={log_in(url)}"}
     with (
         httpx2.Client(base_url=url, trust_env=False, timeout=None) as client,
-        client.stream("GET", path, params=params) as response,
+        client.stream("GET", path, params=params, headers=headers) as response,
     ):
         assert response.status_code == 200
         watch = Watch(response)

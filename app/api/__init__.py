@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api import catalog, certificates, events, exports, health, requests, retention, servers
+from app.api import (
+    access,
+    audit,
+    catalog,
+    certificates,
+    deletions,
+    events,
+    exports,
+    health,
+    requests,
+    retention,
+    servers,
+)
 
 router = APIRouter(prefix="/api/v1")
-for part in (servers, exports, requests, retention, catalog, certificates, events, health):
+for part in (
+    *(servers, exports, requests, retention, deletions),
+    *(catalog, certificates, events, health, access, audit),
+):
     router.include_router(part.router)

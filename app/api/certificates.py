@@ -8,7 +8,7 @@ from app.api.bodies import JsonObject
 from app.api.definitions import SelfSignedBody, StoredCertificateBody, body_of
 from app.api.problems import problems
 from app.api.shapes import Listing, Shape
-from app.deps import StoredCertificates
+from app.deps import By, StoredCertificates, needs
 from app.services.certificates import Certificate
 
 router = APIRouter(prefix="/certificates", tags=["certificates"])
@@ -29,6 +29,7 @@ class CertificateShape(Shape):
 
 
 @router.get("", operation_id="listCertificates")
+@needs("see_all")
 def list_certificates(certificates: StoredCertificates) -> Listing[CertificateShape]:
     """Every stored certificate, by name, and the servers that use it."""
     return Listing(items=[certificate_shape(c) for c in certificates.all()])
@@ -41,9 +42,12 @@ def list_certificates(certificates: StoredCertificates) -> Listing[CertificateSh
     responses=problems(400, 409, 413, 415, 422),
     openapi_extra=body_of(StoredCertificateBody),
 )
-def store_certificate(body: JsonObject, certificates: StoredCertificates) -> CertificateShape:
+@needs("administer")
+def store_certificate(
+    body: JsonObject, certificates: StoredCertificates, by: By
+) -> CertificateShape:
     """Store a certificate with its private key; without a key it can be a client CA only."""
-    return certificate_shape(certificates.store(body))
+    return certificate_shape(certificates.store(body, by))
 
 
 @router.post(
@@ -53,9 +57,12 @@ def store_certificate(body: JsonObject, certificates: StoredCertificates) -> Cer
     responses=problems(400, 409, 413, 415, 422),
     openapi_extra=body_of(SelfSignedBody),
 )
-def make_certificate(body: JsonObject, certificates: StoredCertificates) -> CertificateShape:
+@needs("administer")
+def make_certificate(
+    body: JsonObject, certificates: StoredCertificates, by: By
+) -> CertificateShape:
     """Make a key and a certificate of it that nobody vouches for, good for 397 days."""
-    return certificate_shape(certificates.make(body))
+    return certificate_shape(certificates.make(body, by))
 
 
 @router.delete(
@@ -64,9 +71,10 @@ def make_certificate(body: JsonObject, certificates: StoredCertificates) -> Cert
     status_code=204,
     responses=problems(404, 409),
 )
-def delete_certificate(name: str, certificates: StoredCertificates) -> None:
+@needs("administer")
+def delete_certificate(name: str, certificates: StoredCertificates, by: By) -> None:
     """Delete a certificate and its key. One that a server uses is kept (409)."""
-    certificates.delete(name)
+    certificates.delete(name, by)
 
 
 def certificate_shape(certificate: Certificate) -> CertificateShape:

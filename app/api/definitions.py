@@ -19,6 +19,7 @@ from app.domain import (
     Transport,
     Wanted,
 )
+from app.who import Role
 
 
 class Body(BaseModel):
@@ -65,6 +66,19 @@ class LimitsBody(Body):
     backlog: int | None = Field(
         None, ge=1, le=65_535, description="the kernel holds before they are accepted"
     )
+    replies_per_s: int | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        description="datagrams: replies to one address, one more is not sent; 0: no limit",
+    )
+    replies_from_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="datagrams: no reply goes to a lower port, nor to a server of this Sockpit;"
+        " 0: to all",
+    )
 
 
 class TlsBody(Body):
@@ -100,7 +114,7 @@ class ServerDefinition(Body):
     isolation: Isolation | None = Field(
         None, description="thread by default; forking servers always have a process of their own"
     )
-    handler: str = Field(description="a key of GET handlers")
+    handler: str = Field(description="a key of GET handlers", examples=["echo"])
     handler_options: dict[str, OptionValue] | None = None
     address: InetAddressBody | UnixAddressBody
     limits: LimitsBody | None = None
@@ -143,6 +157,40 @@ class RetentionChange(Body):
     max_bytes: int | None = Field(
         None, ge=0, description="all of the log, from 64 MiB on; 0: no limit"
     )
+
+
+class DeletionBody(Body):
+    q: str = Field("", max_length=1_000, description="a search line; it or `server` must be given")
+    server: str | None = Field(None, description="its requests alone")
+
+
+class DeletionConfirmation(Body):
+    rows: int = Field(ge=0, description="the number of requests that was counted")
+
+
+_PASSWORD = Field(min_length=10, max_length=256, examples=["a long pass phrase"])
+
+
+class UserBody(Body):
+    name: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")
+    role: Role
+    password: str = _PASSWORD
+
+
+class UserChange(Body):
+    role: Role | None = None
+    password: str | None = Field(
+        None, min_length=10, max_length=256, examples=["another long pass phrase"]
+    )
+
+
+class TokenBody(Body):
+    name: str = Field(min_length=1, max_length=100, description="what it is for")
+    role: Role
+    servers: list[str] | None = Field(
+        None, min_length=1, description="the servers that it is for alone; without: all"
+    )
+    days: int | None = Field(None, ge=1, le=3_650, description="until it ends; without: never")
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:

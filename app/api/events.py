@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.api.request_shapes import request_shape
+from app.api.problems import problems
+from app.api.request_shapes import gap_shape, request_shape
 from app.api.shapes import server_shape
-from app.deps import Feed, Servers
-from app.errors import NotFound
+from app.deps import LOOK_S, Admission, All, needs
+from app.errors import NotFound, Unauthorized
+from app.services.access import authorize
 from app.services.live import Batch, Notice
 from app.services.servers import ServerService
 
@@ -22,23 +24,50 @@ router = APIRouter(tags=["events"])
 _COALESCE_S = 0.1
 
 
-@router.get("/events", operation_id="watchEvents", response_class=EventSourceResponse)
+def _visible(found: All, server: str | None = None) -> str | None:
+    """Raises: NotFound for a server that the caller is not to know of, while it can be said."""
+    if server is not None:
+        authorize(found.who, "see", server)
+    return server
+
+
+@router.get(
+    "/events",
+    operation_id="watchEvents",
+    response_class=EventSourceResponse,
+    responses=problems(404),
+)
+@needs("see")
 async def watch_events(
-    feed: Feed, servers: Servers, server: str | None = None
+    found: All, server: Annotated[str | None, Depends(_visible)]
 ) -> AsyncIterator[ServerSentEvent]:
     """A stream of `server` (as GET servers/{name}), `server.deleted`, `connection.opened`,
-    `connection.closed`, `request` (a row as stored) and `gap` (`missed` events did not fit)."""
-    with feed.subscribe(server) as subscription:
+    `connection.closed`, `request` (a row as stored), `log.gap` (what the log lacks, as in a
+    listing of requests) and `gap` (`missed` events did not fit into this stream)."""
+    asked = found.who.servers if server is None else frozenset((server,))
+    admission = Admission(found)
+    with found.feed.subscribe(asked) as subscription:
         yield ServerSentEvent(comment="watching")
-        while (batch := await subscription.next_batch(pause_s=_COALESCE_S)) is not None:
-            for event in await to_thread.run_sync(_events, batch, servers):
+        while True:
+            batch = await subscription.next_batch(pause_s=_COALESCE_S, timeout_s=LOOK_S)
+            if batch is None or not await to_thread.run_sync(_goes_on, admission):
+                return
+            for event in await to_thread.run_sync(_events, batch, found.servers):
                 yield event
+
+
+def _goes_on(admission: Admission) -> bool:
+    try:
+        admission.check()
+    except Unauthorized:
+        return False
+    return True
 
 
 def _events(batch: Batch, servers: ServerService) -> list[ServerSentEvent]:
     """The events of one batch; several changes of one server are told once, as it is now."""
     events = [
-        ServerSentEvent(event=notice.topic, data=data)
+        ServerSentEvent(event="log.gap" if notice.gap else notice.topic, data=data)
         for notice in batch.notices
         if (data := _data(notice)) is not None
     ]
@@ -57,6 +86,8 @@ def _data(notice: Notice) -> Any:
     """The data of one notice; None for one that only says that its server changed."""
     if notice.request is not None:
         return request_shape(notice.request)
+    if notice.gap is not None:
+        return gap_shape(notice.gap)
     if notice.topic in ("connection.opened", "connection.closed"):
         return {"server": notice.server, "id": notice.connection_id, "peer": notice.peer}
     if notice.topic == "server.deleted":

@@ -6,16 +6,22 @@ What is sent is bytes from strangers: always as an attachment, of a type that no
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, suppress
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
 from app.api.problems import problems
 from app.api.requests import Line, asked
-from app.deps import Requests
-from app.export import EXPORTS
+from app.api.shapes import Shape, same
+from app.deps import By, LogExports, Requests, needs
+from app.domain import Count
+from app.export import EXPORTS, Export
+from app.search.terms import Filter
+from app.services.exports import Cancelled, ExportProgress, Exports, resting
+from app.services.requests import RequestLog
 
 router = APIRouter(tags=["requests"])
 
@@ -24,6 +30,37 @@ _JOINED_BYTES = 64 * 1024
 
 #: Beside what every answer has: whatever would show it must not run it.
 _SANDBOX = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+
+Id = Annotated[str, Path(alias="export_id")]
+
+
+class ExportShape(Shape):
+    """`about`: how many requests there may be in all, just so many if it is `exact`. `state`:
+    running, done, cancelled, or broken: whoever was sent it went away."""
+
+    rows: int
+    about: int | None
+    exact: bool
+    state: str
+
+
+class _Stoppable(StreamingResponse):
+    def __init__(
+        self, pieces: Generator[bytes], export: Export, headers: dict[str, str], held: ExitStack
+    ) -> None:
+        """`held` is closed when it is over, whichever way."""
+        super().__init__(pieces, media_type=export.media_type, headers=headers)
+        self._held = held
+        held.callback(pieces.close)  # at once, when whoever is sent it has gone
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        with self._held:
+            await super().__call__(scope, receive, send)
+
+    async def stream_response(self, send: Any) -> None:
+        # Left without its end, so that no program takes a part for the whole.
+        with suppress(Cancelled):
+            await super().stream_response(send)
 
 
 @router.get(
@@ -35,9 +72,10 @@ _SANDBOX = {"Content-Security-Policy": "default-src 'none'; sandbox"}
             "description": "The requests that the line finds, newest first.",
             "content": {export.media_type: {} for export in EXPORTS.values()},
         },
-        **problems(422),
+        **problems(409, 422, 429),
     },
 )
+@needs("see")
 def export_requests(
     requests: Requests,
     format_: Annotated[
@@ -46,21 +84,68 @@ def export_requests(
             alias="format", description="`csv` for sheets, `jsonl` exact, `pcapng` for Wireshark."
         ),
     ],
+    exports: LogExports,
+    by: By,
     q: Line = "",
     server: str | None = None,
+    follow: Annotated[
+        str | None,
+        Query(pattern="^[0-9a-f]{16}$", description="A name for GET log/exports/{name}."),
+    ] = None,
 ) -> StreamingResponse:
-    """Streamed, in constant memory. `X-Rows` says how many there are: `10000+` from there on."""
-    filter_ = asked(q, server)
+    """Streamed, in constant memory. `X-Rows` says how many there are: `10000+` from there on. An
+    answer that ends before its time, because it was stopped, is no whole one for HTTP either.
+    Four at one time: the next one is asked to come again."""
+    filter_ = asked(q, server, by)
     export = EXPORTS[format_]
+    with ExitStack() as held:
+        held.enter_context(exports.place())
+        return _begun(export, filter_, requests, exports, follow, held)
+
+
+def _begun(
+    export: Export,
+    filter_: Filter,
+    requests: RequestLog,
+    exports: Exports,
+    follow: str | None,
+    held: ExitStack,
+) -> StreamingResponse:
+    """What is held goes over to the answer."""
     count = requests.count(filter_)
+    headers = _headers(export, count)
+    details = requests.details(filter_)
+    if follow is not None:
+        details = exports.follow(follow, details, count)
+    pieces = _joined(export.encode(resting(details, lambda: requests.stats().received)))
+    return _Stoppable(pieces, export, headers, held.pop_all())
+
+
+def _headers(export: Export, count: Count) -> dict[str, str]:
     now = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    headers = {
+    return {
         "Content-Disposition": f'attachment; filename="requests-{now}{export.suffix}"',
         "X-Rows": f"{count.rows}" if count.exact else f"{count.rows}+",
         **_SANDBOX,
     }
-    pieces = export.encode(requests.details(filter_))
-    return StreamingResponse(_joined(pieces), media_type=export.media_type, headers=headers)
+
+
+@router.get("/log/exports/{export_id}", operation_id="getExport", responses=problems(404))
+@needs("see")
+def get_export(id_: Id, exports: LogExports) -> ExportShape:
+    """How far an export is that was given a name to `follow`."""
+    return export_shape(exports.get(id_))
+
+
+@router.delete("/log/exports/{export_id}", operation_id="cancelExport", responses=problems(404))
+@needs("self")
+def cancel_export(id_: Id, exports: LogExports) -> ExportShape:
+    """Send no more of it. Whoever is sent it sees that it is not whole."""
+    return export_shape(exports.cancel(id_))
+
+
+def export_shape(progress: ExportProgress) -> ExportShape:
+    return ExportShape(**same(progress, "rows", "about", "exact", "state"))
 
 
 @router.get(
@@ -72,14 +157,15 @@ def export_requests(
             "description": "The bytes that were kept.",
             "content": {"application/octet-stream": {}},
         },
-        **problems(404),
+        **problems(404, 422),
     },
 )
+@needs("see")
 def get_payload(
-    request_id: str, direction: Literal["received", "sent"], requests: Requests
+    request_id: str, direction: Literal["received", "sent"], requests: Requests, by: By
 ) -> Response:
     """The bytes kept of one direction, as they crossed. `X-Total-Bytes`: how many crossed."""
-    detail = requests.get(request_id)
+    detail = requests.get(request_id, by)
     payload = detail.received if direction == "received" else detail.sent
     return Response(
         payload.prefix,
@@ -92,7 +178,7 @@ def get_payload(
     )
 
 
-def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _joined(pieces: Iterator[bytes]) -> Generator[bytes]:
     joined = bytearray()
     for piece in pieces:
         joined += piece

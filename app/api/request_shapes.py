@@ -9,7 +9,8 @@ import base64
 from typing import Any
 
 from app.api.shapes import Listing, Shape, same
-from app.domain import LogStats, Payload, RequestDetail, RequestSummary, StoreStats
+from app.domain import Payload, RequestDetail, RequestSummary, StoreStats
+from app.log_facts import Gap, LogStats
 from app.times import iso
 
 
@@ -35,9 +36,24 @@ class RequestShape(Shape):
     truncated: bool
 
 
+class GapShape(Shape):
+    """What the log does not have. `reason`: `dropped` (its queue was full), `no_room` (its disk
+    was), `failed` (it could not be written), `unclean` (the process ended before it had written
+    all), `stalled` (the process stood still), `clock_step` (the clock was set; nothing is
+    missing). `missing`: how many requests, null where nobody knows. It stands after the row with
+    the id `after`, among all rows."""
+
+    reason: str
+    began_at: str
+    ended_at: str
+    missing: int | None
+    after: str
+
+
 class RequestListing(Listing[RequestShape]):
     newer: str | None
     partial: bool
+    gaps: list[GapShape]
 
 
 class CountShape(Shape):
@@ -83,6 +99,7 @@ class LogStatsShape(Shape):
     index_lag_rows: int
     state: str
     error: str | None
+    failures: int
 
 
 def request_shape(row: RequestSummary) -> RequestShape:
@@ -116,9 +133,18 @@ def payload_shape(payload: Payload) -> PayloadShape:
     )
 
 
+def gap_shape(gap: Gap) -> GapShape:
+    return GapShape(
+        began_at=iso(gap.began_us),
+        ended_at=iso(gap.ended_us),
+        **same(gap, "reason", "missing", "after"),
+    )
+
+
 def log_stats_shape(stats: LogStats, held: StoreStats) -> LogStatsShape:
     return LogStatsShape(
         **same(stats, "received", "stored", "dropped", "pending", "writer_lag_ms", "state"),
+        failures=stats.failures,
         **same(held, "durable_seq", "bytes", "index_lag_rows"),
         oldest=None if held.oldest_us is None else iso(held.oldest_us),
         newest=None if held.newest_us is None else iso(held.newest_us),

@@ -10,7 +10,7 @@ from app.api.bodies import JsonObject
 from app.api.definitions import RetentionChange, body_of
 from app.api.problems import problems
 from app.api.shapes import Listing, Shape
-from app.deps import KeptLog
+from app.deps import By, KeptLog, needs
 from app.times import iso
 
 router = APIRouter(prefix="/log", tags=["requests"])
@@ -37,6 +37,7 @@ class DayShape(Shape):
 
 
 @router.get("/retention", operation_id="getRetention")
+@needs("see_all")
 def get_retention(retention: KeptLog) -> RetentionShape:
     """The rules, and what is held by them."""
     kept = retention.kept()
@@ -56,13 +57,15 @@ def get_retention(retention: KeptLog) -> RetentionShape:
     responses=problems(400, 413, 415, 422),
     openapi_extra=body_of(RetentionChange),
 )
-def update_retention(body: JsonObject, retention: KeptLog) -> RetentionShape:
+@needs("administer")
+def update_retention(body: JsonObject, retention: KeptLog, by: By) -> RetentionShape:
     """Change the rules. What is more than they allow is deleted from now on."""
-    retention.change(body)
+    retention.change(body, by)
     return get_retention(retention)
 
 
 @router.get("/days", operation_id="listLogDays")
+@needs("see_all")
 def list_log_days(retention: KeptLog) -> Listing[DayShape]:
     """The days that have requests, newest first."""
     days = retention.days()
@@ -72,6 +75,7 @@ def list_log_days(retention: KeptLog) -> Listing[DayShape]:
 @router.delete(
     "/days/{day}", operation_id="deleteLogDay", status_code=204, responses=problems(404)
 )
-def delete_log_day(day: Day, retention: KeptLog) -> None:
+@needs("administer")
+def delete_log_day(day: Day, retention: KeptLog, by: By) -> None:
     """Delete a day with all its requests, for good."""
-    retention.drop(day)
+    retention.drop(day, by)

@@ -14,15 +14,18 @@ from app.api.shapes import (
     connection_shape,
     server_shape,
 )
-from app.deps import Servers
+from app.deps import By, Servers, needs
 
 router = APIRouter(prefix="/servers", tags=["servers"])
 
 
 @router.get("", operation_id="listServers")
-def list_servers(servers: Servers) -> Listing[ServerShape]:
+@needs("see")
+def list_servers(servers: Servers, by: By) -> Listing[ServerShape]:
     """Every server, by name."""
-    return Listing(items=[server_shape(status) for status in servers.all()])
+    return Listing(
+        items=[server_shape(status) for status in servers.all() if by.sees(status.spec.name)]
+    )
 
 
 @router.post(
@@ -32,13 +35,15 @@ def list_servers(servers: Servers) -> Listing[ServerShape]:
     responses=problems(400, 403, 409, 413, 415, 422, 503),
     openapi_extra=body_of(ServerDefinition),
 )
-def create_server(body: JsonObject, servers: Servers) -> ServerShape:
+@needs("define")
+def create_server(body: JsonObject, servers: Servers, by: By) -> ServerShape:
     """Define a server; with `"wanted": "running"` start it too. One that cannot start is not
     created."""
-    return server_shape(servers.create(body))
+    return server_shape(servers.create(body, by))
 
 
 @router.get("/{name}", operation_id="getServer", responses=problems(404))
+@needs("see", server="name")
 def get_server(name: str, servers: Servers) -> ServerShape:
     return server_shape(servers.get(name))
 
@@ -49,40 +54,46 @@ def get_server(name: str, servers: Servers) -> ServerShape:
     responses=problems(400, 403, 404, 409, 413, 415, 422, 503),
     openapi_extra=body_of(ServerChange),
 )
-def update_server(name: str, body: JsonObject, servers: Servers) -> ServerShape:
+@needs("define", server="name")
+def update_server(name: str, body: JsonObject, servers: Servers, by: By) -> ServerShape:
     """Change any part of a definition but the name. A running server takes new limits,
     `capture` and `wanted`; for the rest it must be stopped first (409)."""
-    return server_shape(servers.update(name, body))
+    return server_shape(servers.update(name, body, by))
 
 
 @router.delete("/{name}", operation_id="deleteServer", status_code=204, responses=problems(404))
-def delete_server(name: str, servers: Servers) -> None:
+@needs("define", server="name")
+def delete_server(name: str, servers: Servers, by: By) -> None:
     """Stop a server and forget it. Its requests stay in the log."""
-    servers.delete(name)
+    servers.delete(name, by)
 
 
 @router.post(
     "/{name}/start", operation_id="startServer", responses=problems(403, 404, 409, 422, 503)
 )
-def start_server(name: str, servers: Servers) -> ServerShape:
+@needs("operate", server="name")
+def start_server(name: str, servers: Servers, by: By) -> ServerShape:
     """Listen. A server that runs already stays as it is; a failed one tries again."""
-    return server_shape(servers.start(name))
+    return server_shape(servers.start(name, by))
 
 
 @router.post("/{name}/stop", operation_id="stopServer", responses=problems(404))
-def stop_server(name: str, servers: Servers) -> ServerShape:
+@needs("operate", server="name")
+def stop_server(name: str, servers: Servers, by: By) -> ServerShape:
     """Stop listening and end every connection, within five seconds."""
-    return server_shape(servers.stop(name))
+    return server_shape(servers.stop(name, by))
 
 
 @router.post(
     "/{name}/restart", operation_id="restartServer", responses=problems(403, 404, 409, 422, 503)
 )
-def restart_server(name: str, servers: Servers) -> ServerShape:
-    return server_shape(servers.restart(name))
+@needs("operate", server="name")
+def restart_server(name: str, servers: Servers, by: By) -> ServerShape:
+    return server_shape(servers.restart(name, by))
 
 
 @router.get("/{name}/connections", operation_id="listConnections", responses=problems(404))
+@needs("see", server="name")
 def list_connections(name: str, servers: Servers) -> Listing[ConnectionShape]:
     """Who is connected now, oldest first; for datagrams, every peer heard of until idle."""
     return Listing(items=[connection_shape(c) for c in servers.connections(name)])
@@ -94,6 +105,7 @@ def list_connections(name: str, servers: Servers) -> Listing[ConnectionShape]:
     status_code=204,
     responses=problems(404, 422),
 )
-def disconnect(name: str, connection_id: int, servers: Servers) -> None:
+@needs("operate", server="name")
+def disconnect(name: str, connection_id: int, servers: Servers, by: By) -> None:
     """Cut one connection: its client sees the end of the stream at once."""
-    servers.disconnect(name, connection_id)
+    servers.disconnect(name, connection_id, by)

@@ -60,6 +60,8 @@ class LimitsShape(Shape):
     max_queue: int
     max_children: int
     backlog: int
+    replies_per_s: int
+    replies_from_port: int
 
 
 class TlsShape(Shape):
@@ -108,6 +110,7 @@ class ServerShape(Shape):
     errors_total: int
     refused_total: int
     dropped_total: int
+    suppressed_total: int
     overdue_total: int
     bytes_in: int
     bytes_out: int
@@ -169,7 +172,7 @@ def server_shape(status: ServerStatus) -> ServerShape:
         started_at=None if status.started_us is None else iso(status.started_us),
         **same(status, "state", "error", "pid", "fileno", "server_address"),
         **same(status, "connections", "connections_total", "requests_total", "errors_total"),
-        **same(status, "refused_total", "dropped_total", "overdue_total"),
+        **same(status, "refused_total", "dropped_total", "suppressed_total", "overdue_total"),
         **same(status, "bytes_in", "bytes_out"),
     )
 

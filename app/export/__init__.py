@@ -1,6 +1,6 @@
 """The request log as files that other programs read: one table of formats by name.
 
-Knows requests as values and writes bytes, one request at a time, however long the log is.
+Knows requests and gaps as values and writes bytes, one at a time, however long the log is.
 Knows nothing of where the requests come from, or of HTTP.
 """
 
@@ -12,8 +12,9 @@ from typing import Final
 
 from app.domain import RequestDetail
 from app.export import csv_rows, jsonl, pcapng
+from app.log_facts import Gap
 
-Encode = Callable[[Iterable[RequestDetail]], Iterator[bytes]]
+Encode = Callable[[Iterable[RequestDetail | Gap]], Iterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from app.domain import Payload, RequestDetail
+from app.log_facts import Gap
 from app.times import iso
 
 COLUMNS: Final = (
@@ -46,12 +47,13 @@ class _Line:
         return text
 
 
-def encode(details: Iterable[RequestDetail]) -> Iterator[bytes]:
-    """The header, then a row for each of `details`."""
+def encode(details: Iterable[RequestDetail | Gap]) -> Iterator[bytes]:
+    """The header, then a row for each of `details`: a gap's has the outcome `gap`."""
     writer = csv.writer(_Line(), lineterminator="\r\n")
     yield _line(writer.writerow(COLUMNS))
     for detail in details:
-        yield _line(writer.writerow(_cells(detail)))
+        cells = _gap_cells(detail) if isinstance(detail, Gap) else _cells(detail)
+        yield _line(writer.writerow(cells))
 
 
 def text_cell(text: str, whole: bool = True) -> str:
@@ -93,6 +95,18 @@ def _cells(detail: RequestDetail) -> tuple[Cell, ...]:
         _payload_cell(detail.received),
         _payload_cell(detail.sent),
     )
+
+
+def _gap_cells(gap: Gap) -> tuple[Cell, ...]:
+    """Its columns by name; what a request has and it has not stays empty."""
+    known: dict[str, Cell] = {
+        "id": text_cell(gap.after),
+        "started_at": iso(gap.began_us),
+        "duration_us": gap.ended_us - gap.began_us,
+        "outcome": "gap",
+        "error": f"{gap.reason}: {'unknown' if gap.missing is None else gap.missing} missing",
+    }
+    return tuple(known.get(column, "") for column in COLUMNS)
 
 
 def _payload_cell(payload: Payload) -> str:

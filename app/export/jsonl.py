@@ -1,7 +1,8 @@
 """The request log as JSON Lines: an object a request, exact to the last byte that was kept.
 
 The fields are those that REST gives for one request, without its renderings as text: `preview`
-and `text`. ASCII only, so that no reader guesses an encoding. Knows nothing of files or HTTP.
+and `text`. ASCII only, so that no reader guesses an encoding. What is missing is an object with
+`gap` instead, its reason. Knows nothing of files or HTTP.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from app.domain import Payload, RequestDetail, RequestSummary, played
+from app.log_facts import Gap
 from app.times import iso, microseconds
 
 #: What a summary's preview has of the bytes received.
@@ -24,21 +26,32 @@ _SAME: Final = (
 )
 
 
-def encode(details: Iterable[RequestDetail]) -> Iterator[bytes]:
+def encode(details: Iterable[RequestDetail | Gap]) -> Iterator[bytes]:
     """A line for each of `details`."""
     for detail in details:
-        yield json.dumps(_document(detail), separators=(",", ":")).encode("ascii") + b"\n"
+        document = _gap(detail) if isinstance(detail, Gap) else _document(detail)
+        yield json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def decode(line: bytes | str) -> RequestDetail:
     """The request that `line` was made from.
 
-    Raises: ValueError if it was made from none.
+    Raises: ValueError if it was made from none; from a gap, say.
     """
     try:
         return _detail(json.loads(line))
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a line of an exported request log: {error!r}") from error
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {
+        "gap": gap.reason,
+        "began_at": iso(gap.began_us),
+        "ended_at": iso(gap.ended_us),
+        "missing": gap.missing,
+        "after": gap.after,
+    }
 
 
 def _document(detail: RequestDetail) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from app.domain import RequestDetail
 from app.export.talk import Packet, packets
+from app.log_facts import Gap
 
 _SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6
 _COMMENT, _APPLICATION, _NAME, _RESOLUTION = 1, 4, 2, 9  # options; the numbers are each block's
@@ -25,11 +26,13 @@ _SNAP_BYTES: Final = 262_144
 _COMMENT_BYTES: Final = 4096
 
 
-def encode(details: Iterable[RequestDetail]) -> Iterator[bytes]:
-    """The section and its interface, then for each of `details` all of its packets."""
+def encode(details: Iterable[RequestDetail | Gap]) -> Iterator[bytes]:
+    """The section and its interface, then for each of `details` all of its packets. A capture has
+    no place for gaps."""
     yield _section() + _interface()
     for detail in details:
-        yield b"".join(map(_packet, packets(detail)))
+        if not isinstance(detail, Gap):
+            yield b"".join(map(_packet, packets(detail)))
 
 
 def _section() -> bytes:

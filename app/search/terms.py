@@ -116,9 +116,28 @@ class Filter:
         """The request started before each of them."""
         return tuple(term.moment for term in self.terms if isinstance(term, Until))
 
+    @property
+    def shows_gaps(self) -> bool:
+        """Whether what is missing may be of what is asked for: a server or a time at most is."""
+        plain = all(
+            isinstance(term, Since | Until) or (isinstance(term, Is) and term.field == "server")
+            for term in self.terms
+        )
+        return plain and self.direction is None
+
     def of_server(self, name: str | None) -> Filter:
         """The same of that server alone; of any where no name is given."""
         return replace(self, terms=(Is("server", name), *self.terms)) if name else self
+
+    def within(self, servers: frozenset[str] | None) -> Filter:
+        """The same of those servers alone; of any where there is None."""
+        if servers is None:
+            return self
+        asked = frozenset(self.alternatives("server"))
+        # Where nothing is left of them: a server that cannot be.
+        names = sorted(servers & asked if asked else servers) or [""]
+        others = tuple(term for term in self.terms if not _is_server(term))
+        return replace(self, terms=(*(Is("server", name) for name in names), *others))
 
     def alternatives(self, field: Field) -> tuple[str, ...]:
         """One of these must hold, if there are any."""
@@ -134,3 +153,7 @@ class Filter:
             for term in self.terms
             if isinstance(term, Is) and term.field == field and term.negated == negated
         )
+
+
+def _is_server(term: Term) -> bool:
+    return isinstance(term, Is) and term.field == "server" and not term.negated

@@ -192,7 +192,10 @@ class AddressRules:
             panel = self._resolve(self.panel_host)
         except Invalid:  # it listens all the same, so suppose the worst
             return True
-        return any(_overlap(placed, own) or _overlap(own, placed) for own in panel)
+        asked = _plain(placed)
+        return any(
+            _overlap(asked, own) or _overlap(own, asked) for own in (_plain(own) for own in panel)
+        )
 
 
 def _wrong_port(code: str, detail: str) -> Invalid:
@@ -209,6 +212,11 @@ def _literal(host: str) -> IPAddress | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _plain(address: IPAddress) -> IPAddress:
+    """An IPv4 address that is written as an IPv6 one is taken for what it is."""
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _overlap(wide: IPAddress, narrow: IPAddress) -> bool:

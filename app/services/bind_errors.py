@@ -31,6 +31,13 @@ def refusal(spec: ServerSpec, error: BaseException) -> AppError:
         told = _inet_refusal(spec.address, spec.transport, error)
         if told is not None:
             return told
+    elif error.errno == errno.EADDRINUSE:
+        return Conflict(
+            "socket_name_taken",
+            f"There is a socket called {spec.address.name} that this server did not leave there:"
+            " somebody else may serve it. Choose another name, or delete that file.",
+            "address.name",
+        )
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return Unavailable(
             "out_of_descriptors",

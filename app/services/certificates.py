@@ -22,6 +22,7 @@ from app.errors import Conflict, FieldError, Invalid, NotFound
 from app.handlers.quote import quoted
 from app.services import pem
 from app.services.fields import FieldReader
+from app.who import Act, Who
 from sockcore.errors import CertificateError
 from sockcore.tls import server_context
 
@@ -48,9 +49,15 @@ class Certificate:
 class Certificates:
     """Thread: any."""
 
-    def __init__(self, folder: Path, specs: Callable[[], Iterable[ServerSpec]]) -> None:
-        """`specs` tells the definitions there are."""
+    def __init__(
+        self,
+        folder: Path,
+        specs: Callable[[], Iterable[ServerSpec]],
+        note: Callable[[Act], None],
+    ) -> None:
+        """`specs` tells the definitions there are; `note` keeps an act."""
         self._folder = folder
+        self._note = note
         self._specs = specs
         self._lock = threading.Lock()  # one change at a time
 
@@ -97,7 +104,7 @@ class Certificates:
 
     # -- changed --------------------------------------------------------------------------
 
-    def store(self, body: Mapping[str, object]) -> Certificate:
+    def store(self, body: Mapping[str, object], by: Who) -> Certificate:
         """Keep the certificate of a body `{"name", "pem"}`.
 
         Raises: Invalid; Conflict when the name is taken.
@@ -108,9 +115,10 @@ class Certificates:
         read.settle()
         assert name is not None
         assert text is not None
-        return self._keep(name, pem.read(text.encode("utf-8", "replace")))
+        act = Act(by=by, what="certificate.store", target=name)
+        return self._keep(name, pem.read(text.encode("utf-8", "replace")), act)
 
-    def make(self, body: Mapping[str, object]) -> Certificate:
+    def make(self, body: Mapping[str, object], by: Who) -> Certificate:
         """Make and keep a self-signed certificate, of a body `{"name", "hosts"}`.
 
         Raises: as `store`.
@@ -120,9 +128,10 @@ class Certificates:
         name, hosts = self._name(read, given), _hosts(read, given)
         read.settle()
         assert name is not None
-        return self._keep(name, pem.self_signed(hosts))
+        act = Act(by=by, what="certificate.make", target=name, after={"hosts": list(hosts)})
+        return self._keep(name, pem.self_signed(hosts), act)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, by: Who) -> None:
         """Raises: NotFound; Conflict while a definition names it."""
         with self._lock:
             used_by = self.get(name).used_by
@@ -132,6 +141,7 @@ class Certificates:
                     f"{name} is used by {', '.join(used_by)}. Give them another certificate, or"
                     " turn their TLS off, first.",
                 )
+            self._note(Act(by=by, what="certificate.delete", target=name))
             self.path(name).unlink()
         log.info("the certificate %s was deleted", name)
 
@@ -144,7 +154,7 @@ class Certificates:
             read.wrong("name_malformed", detail, "name")
         return name
 
-    def _keep(self, name: str, bundle: pem.Bundle) -> Certificate:
+    def _keep(self, name: str, bundle: pem.Bundle, act: Act) -> Certificate:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
         # mkstemp gives mode 0600; the link makes the whole file appear at once, or not at all.
@@ -162,6 +172,11 @@ class Certificates:
             raise Conflict("name_taken", detail, "name") from None
         finally:
             os.unlink(made)
+        try:
+            self._note(act)
+        except Exception:
+            self.path(name).unlink()
+            raise
         log.info("the certificate %s was stored", name)
         return self._read(name)
 

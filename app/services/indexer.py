@@ -6,12 +6,12 @@ Knows a store that can do a bit more, and whether the recorder is busy. Knows no
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
-from app.domain import LogStats
+from app.log_facts import LogStats
+from app.services.daemon import Daemon
 from app.store.requests import RequestStore
 
 log = logging.getLogger("app.indexer")
@@ -22,29 +22,21 @@ _LOOK_S: Final = 1.0
 #: Of the time it takes, how much it leaves to others before it goes on: a fifth of one core.
 _REST: Final = 4.0
 
-#: Requests that wait to be written: from here on writing and serving come first.
-_BUSY_PENDING: Final = 2_000
+#: Requests a second: what indexing takes of a core is then better spent on answering.
+_BUSY_RATE: Final = 5_000
 
 
-class Indexer:
-    """Thread: `start` and `stop` any, once each."""
+class Indexer(Daemon):
+    """What is done bit by bit. Thread: see `Daemon`."""
 
     def __init__(self, store: RequestStore, recorder: Callable[[], LogStats]) -> None:
+        super().__init__("indexer")
         self._store = store
         self._recorder = recorder
-        self._stop = threading.Event()
         self._failed = False
+        self._seen = (float("-inf"), 0)  # monotonic seconds, requests received by then
+        self._is_flood = False
         self._done_at = -1  # requests stored when nothing was left: then no file is opened
-        # A daemon: a disk that hangs must not keep the process alive. It has nothing to lose.
-        self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, timeout_s: float) -> None:
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while not self._stop.wait(_LOOK_S):
@@ -64,7 +56,11 @@ class Indexer:
 
     def _is_busy(self) -> bool:
         stats = self._recorder()
-        return stats.pending >= _BUSY_PENDING or stats.state == "failed"
+        now, (then, received) = time.monotonic(), self._seen
+        if now - then >= _LOOK_S:
+            self._is_flood = stats.received - received > _BUSY_RATE * (now - then)
+            self._seen = (now, stats.received)
+        return self._is_flood or stats.is_pressed or stats.state == "failed"
 
     def _build(self) -> int | None:
         """Returns: rows done; None when that failed."""

@@ -1,4 +1,5 @@
-"""The limits of a definition: how far each may go, and reading them from what was asked for.
+"""The limits of a definition: how far each may go, reading them from what was asked for, and what
+sockcore is to enforce.
 
 What each one does is told in `app.domain.Limits`. Knows no server.
 """
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import sockcore
 from app.domain import Limits
 from app.services.fields import FieldReader
 
@@ -35,6 +37,8 @@ RANGES: Mapping[str, Range] = {
     "max_queue": Range(0, 100_000),
     "max_children": Range(1, 10_000),
     "backlog": Range(1, 65_535),
+    "replies_per_s": Range(0, 1_000_000, zero="no limit"),
+    "replies_from_port": Range(0, 65_535, zero="to all"),
 }
 LIMIT_KEYS = tuple(RANGES)
 
@@ -62,3 +66,19 @@ def _value(read: FieldReader, given: Mapping[str, object], key: str) -> int | fl
         read.wrong("limit_range", detail, path)
         return None
     return float(value) if allowed.seconds else value
+
+
+def enforced(limits: Limits, tape_bytes: int, own: frozenset[Any]) -> sockcore.Limits:
+    """`limits` as a running server keeps them. `own`: who of ours gets no reply, by address."""
+    return sockcore.Limits(
+        max_connections=limits.max_connections,
+        max_connections_per_address=limits.max_connections_per_address or None,
+        idle_timeout_s=limits.idle_timeout_s or None,
+        send_timeout_s=limits.send_timeout_s or None,
+        handshake_timeout_s=limits.handshake_timeout_s,
+        handler_timeout_s=limits.handler_timeout_s or None,
+        tape_bytes=tape_bytes,
+        replies_per_s=limits.replies_per_s or None,
+        replies_from_port=limits.replies_from_port,
+        no_reply_to=own,
+    )

@@ -17,6 +17,7 @@ import sockcore
 from app.domain import ClientCertificates, Concurrency, OptionValue, Transport
 from app.handlers.registry import find_handler
 from app.services.kinds import KIND_CLASSES
+from app.services.socket_files import SOCKET_MODE
 
 log = logging.getLogger("app.servers")
 
@@ -119,6 +120,7 @@ def _server_class(listener: Listener) -> Callable[..., sockcore.TCPServer]:
         "allow_reuse_address": listener.transport == "tcp",
         # A process that died left its socket file behind, and is started again by itself.
         "reclaim_path": True,
+        "path_mode": SOCKET_MODE,
         "request_queue_size": listener.backlog,
         "max_packet_size": _MAX_PACKET.get(listener.transport, 0),
         "max_threads": listener.max_threads if listener.concurrency in _POOLED else None,

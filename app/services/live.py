@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from app.domain import RequestSummary
+from app.log_facts import Gap
 
 #: Notices one watcher may lag behind before it misses some. At ~300 bytes each: 300 KiB.
 QUEUE_LIMIT = 1_000
@@ -24,13 +25,15 @@ Topic = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something changed. `server`, `connection.*`: look it up; `request`: the row as committed."""
+    """Something changed. `server`, `connection.*`: look it up; `request`: the row as committed;
+    `log`: requests were deleted, or something is missing since now. It is of no server."""
 
     topic: Topic
     server: str
     connection_id: int | None = None
     peer: str | None = None
     request: RequestSummary | None = None
+    gap: Gap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,14 @@ class Batch:
     notices: tuple[Notice, ...]
     missed: int
 
-    def request_ids(self) -> set[str]:
-        """The requests of which there is news."""
+    def tells_of_the_log(self) -> bool:
+        """Whether there may be news of any request."""
+        return self.request_ids() != set()
+
+    def request_ids(self) -> set[str] | None:
+        """The requests of which there is news; None: there may be of any."""
+        if self.missed or any(notice.topic == "log" for notice in self.notices):
+            return None
         return {notice.request.id for notice in self.notices if notice.request is not None}
 
 
@@ -65,9 +74,9 @@ class LiveFeed:
         for subscription in self._subscriptions:
             subscription.offer(notices)
 
-    def subscribe(self, server: str | None = None) -> Subscription:
-        """Watch everything, or one server. Use as a context manager."""
-        subscription = Subscription(self, server, asyncio.get_running_loop())
+    def subscribe(self, servers: frozenset[str] | None = None) -> Subscription:
+        """Watch those servers, or everything. Use as a context manager."""
+        subscription = Subscription(self, servers, asyncio.get_running_loop())
         with self._lock:
             if self._closed:
                 subscription.close()
@@ -92,10 +101,14 @@ class Subscription:
     """One watcher's bounded queue."""
 
     def __init__(
-        self, feed: LiveFeed, server: str | None, loop: asyncio.AbstractEventLoop
+        self,
+        feed: LiveFeed,
+        servers: frozenset[str] | None,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._feed = feed
-        self._server = server
+        # What is of no server is for everybody.
+        self._wanted = None if servers is None else servers | {""}
         self._loop = loop
         self._lock = threading.Lock()  # guards _queue, _missed and _closed
         self._queue: deque[Notice] = deque()
@@ -114,7 +127,7 @@ class Subscription:
         with self._lock:
             was_empty = not self._queue and not self._missed
             for notice in notices:
-                if self._server is not None and notice.server not in (self._server, ""):
+                if self._wanted is not None and notice.server not in self._wanted:
                     continue
                 if len(self._queue) < QUEUE_LIMIT:
                     self._queue.append(notice)
@@ -130,13 +143,19 @@ class Subscription:
             self._closed = True
         self._call(self._wake.set)
 
-    async def next_batch(self, *, pause_s: float = 0.0) -> Batch | None:
+    async def next_batch(
+        self, *, pause_s: float = 0.0, timeout_s: float | None = None
+    ) -> Batch | None:
         """Wait for something, then `pause_s` more so that a burst comes as one batch.
 
-        Returns: None once the feed is closed.
+        Returns: None once the feed is closed; an empty batch when nothing came for `timeout_s`.
         """
         while True:
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                return Batch((), 0)
             if pause_s and not self._closed:
                 await asyncio.sleep(pause_s)
             with self._lock:

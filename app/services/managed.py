@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sockcore
 from app.domain import (
+    DATAGRAMS,
     ClientConnection,
     InetAddress,
-    Limits,
     ServerSpec,
     ServerStatus,
     State,
@@ -28,7 +28,9 @@ from app.services.addresses import AddressRules
 from app.services.bind_errors import refusal
 from app.services.capture import Keeper
 from app.services.certificates import Certificates
+from app.services.limits import enforced
 from app.services.listening import Listener, TlsFiles, listen
+from app.services.own_sockets import OwnSockets
 from app.services.socket_files import SocketFiles
 from app.settings import PortRange
 from sockcore import EventSink
@@ -59,6 +61,7 @@ class Means:
     sockets: SocketFiles
     certificates: Certificates
     sink: EventSink
+    own: OwnSockets = field(default_factory=OwnSockets)
 
 
 class ManagedServer:
@@ -75,6 +78,7 @@ class ManagedServer:
         self._means = means
         self._refused: AppError | None = None  # why the last start came to nothing
         self._run: Run | None = None  # the present one, or the last
+        self._limiting = threading.Lock()  # held while the run is given its limits
 
     # -- shown ----------------------------------------------------------------------------
 
@@ -111,6 +115,7 @@ class ManagedServer:
             errors_total=totals.errors_total,
             refused_total=totals.refused_total,
             dropped_total=totals.dropped_total,
+            suppressed_total=totals.suppressed_total,
             overdue_total=totals.overdue_total,
             bytes_in=totals.bytes_in,
             bytes_out=totals.bytes_out,
@@ -138,8 +143,13 @@ class ManagedServer:
         if spec.capture != self.spec.capture:
             self._keeper = Keeper(spec.name, spec.capture)
         self.spec = spec
-        if self._run is not None:
-            self._run.limits = self._limits()
+        self.follow()
+
+    def follow(self) -> None:
+        """Have its run keep to the limits as they are now, and know where the others listen."""
+        with self._limiting:
+            if self._run is not None:
+                self._run.limits = self._limits()
 
     def settle(self) -> None:
         """Do not come back by yourself, where you may: what you were is about to change."""
@@ -205,10 +215,17 @@ class ManagedServer:
         """The event sink of its runs: nobody else hears of bytes that are not to be kept."""
         if isinstance(event, sockcore.RequestProgressed | sockcore.RequestFinished):
             event = self._keeper.kept(event)
+        elif self.spec.transport in DATAGRAMS:
+            if isinstance(event, sockcore.ServerStarted):
+                self._means.own.listens(self, event.address)
+            elif isinstance(event, sockcore.ServerStopped):
+                self._means.own.listens_no_more(self)
         self._means.sink(event)
 
     def _limits(self) -> sockcore.Limits:
-        return _sockcore_limits(self.spec.limits, self._keeper.tape_bytes)
+        datagrams, from_port = self.spec.transport in DATAGRAMS, self.spec.limits.replies_from_port
+        own = self._means.own.addresses if datagrams and from_port else frozenset()
+        return enforced(self.spec.limits, self._keeper.tape_bytes, own)
 
     def _listener(self) -> Listener:
         spec = self.spec
@@ -273,15 +290,3 @@ def _shown(address: Any) -> tuple[str, int] | str | None:
     if isinstance(address, tuple):
         return address[0], address[1]
     return address if address is None or isinstance(address, str) else str(address)
-
-
-def _sockcore_limits(limits: Limits, tape_bytes: int) -> sockcore.Limits:
-    return sockcore.Limits(
-        max_connections=limits.max_connections,
-        max_connections_per_address=limits.max_connections_per_address or None,
-        idle_timeout_s=limits.idle_timeout_s or None,
-        send_timeout_s=limits.send_timeout_s or None,
-        handshake_timeout_s=limits.handshake_timeout_s,
-        handler_timeout_s=limits.handler_timeout_s or None,
-        tape_bytes=tape_bytes,
-    )

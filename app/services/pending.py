@@ -9,7 +9,7 @@ What a request may do here, by what is known of it:
                  room: takes the place of the one queued before it
     finished     room: takes the place of a queued progressed one
                  no room, a row of it queued or stored as open: queued without more payload
-                 no room, unknown to the log: dropped
+                 no room, unknown to the log: dropped, and part of a gap
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+from app.log_facts import Gap, GapReason
+from app.services.pending_gaps import PendingGaps
 from app.store.requests import RequestEvent, RequestKey, key_of
 from sockcore.events import RequestFinished, RequestProgressed
 
@@ -47,11 +49,21 @@ class Accounts:
     lag_s: float
 
 
+class Taken(NamedTuple):
+    """What is to be written now: `events`, and after them `gaps`."""
+
+    events: list[RequestEvent]
+    gaps: list[Gap]
+
+
 class _Entry(NamedTuple):
     event: RequestEvent
     size: int
     since: float  # monotonic seconds at which the first of its events came
     ticket: int  # rises; the order of the queue
+
+
+_tuple = tuple.__new__  # a NamedTuple's own is four times as dear
 
 
 class PendingRequests:
@@ -69,6 +81,7 @@ class PendingRequests:
         self._bytes = 0  # of both
         self._ticket = 0
         self._hurry = 0  # up to this ticket nothing waits for company
+        self._gaps = PendingGaps()
         self._open: set[RequestKey] = set()  # stored as open, or perhaps so
         self._ended: OrderedDict[RequestKey, None] = OrderedDict()
         self._closing = self._closed = False
@@ -76,53 +89,83 @@ class PendingRequests:
 
     def offer(self, event: RequestEvent) -> None:
         """Queue `event`, or count it as dropped. Waits for nothing but a short lock."""
-        key = key_of(event)
+        key, size = key_of(event), _size(event)
         with self._lock:
-            if self._has_ended_locked(key):
+            queued = self._queue.get(key)
+            if key in self._ended or (queued and isinstance(queued.event, RequestFinished)):
                 return  # a report overtaken by the end; or a second end, and a request counts once
+            fits = self._queue_locked(key, event, size, queued)
             if isinstance(event, RequestFinished):
                 self._received += 1
-                self._remember_end_locked(key)
-                if self._queue_finished_locked(key, event):
+                self._ended[key] = None
+                if len(self._ended) > ENDED_KEPT:
+                    self._ended.popitem(last=False)
+                if fits or self._complete_locked(key, event, queued):
                     self._pending += 1
                 else:
-                    self._dropped += 1
-            else:
-                self._replace_locked(key, event)
+                    self._drop_locked()
             # The writer waits for a first entry, then for a full batch; between them for time.
             if len(self._queue) in (1, BATCH_ROWS):
                 self._work.notify()
 
-    def take(self) -> list[RequestEvent]:
-        """Wait for a batch: the first event `flush_s` old, a batch full or somebody in a hurry.
+    def note(self, gap: Gap) -> None:
+        """Have the log say that something is missing, after all that is queued so far."""
+        with self._lock:
+            self._gaps.note(self._ticket, gap)
+            self._work.notify()
 
-        The batch stays pending until `commit`. Empty once closed and drained.
+    def blame(self, reason: GapReason) -> None:
+        """What is dropped from now on is dropped for that reason."""
+        with self._lock:
+            self._gaps.reason = reason
+
+    def take(self) -> Taken | None:
+        """Wait for a batch: the first event `flush_s` old, a batch full or somebody in a hurry.
+        It ends where there is a gap, which comes with it.
+
+        Events stay pending until `commit`, gaps until `commit_gaps`. None once closed and drained.
         """
         with self._lock:
             while not self._is_due_locked():
                 if not self._queue and self._closing:
                     self._closed = True
-                    return []
+                    return None
                 self._work.wait(self._patience_locked())
-            size = 0
-            while self._queue and len(self._taken) < BATCH_ROWS and size < BATCH_BYTES:
-                key, entry = self._queue.popitem(last=False)
-                self._taken.append(entry)
-                size += entry.size
-                if isinstance(entry.event, RequestProgressed):
-                    self._open.add(key)
-                else:
-                    self._open.discard(key)
-            return [entry.event for entry in self._taken]
+            self._take_locked()
+            events = [entry.event for entry in self._taken]
+            return Taken(events, self._gaps.take(self._next_ticket_locked()))
+
+    def _take_locked(self) -> None:
+        size = 0
+        end = self._gaps.first_ticket
+        while self._queue and len(self._taken) < BATCH_ROWS and size < BATCH_BYTES:
+            if end is not None and (self._next_ticket_locked() or 0) > end:
+                break
+            key, entry = self._queue.popitem(last=False)
+            self._taken.append(entry)
+            size += entry.size
+            if isinstance(entry.event, RequestProgressed):
+                self._open.add(key)
+            else:
+                self._open.discard(key)
 
     def commit(self) -> None:
-        """The batch taken is stored."""
+        """The events taken are stored."""
         with self._lock:
-            finished = sum(isinstance(entry.event, RequestFinished) for entry in self._taken)
+            finished = size = 0
+            for event, bytes_, _, _ in self._taken:
+                finished += isinstance(event, RequestFinished)
+                size += bytes_
             self._stored += finished
             self._pending -= finished
-            self._bytes -= sum(entry.size for entry in self._taken)
+            self._bytes -= size
             self._taken = []
+            self._done.notify_all()
+
+    def commit_gaps(self) -> None:
+        """The gaps taken are stored."""
+        with self._lock:
+            self._gaps.commit()
             self._done.notify_all()
 
     def hurry(self) -> int:
@@ -150,7 +193,7 @@ class PendingRequests:
 
     def is_empty(self) -> bool:
         with self._lock:
-            return not self._queue and not self._taken
+            return not self._queue and not self._taken and not self._gaps
 
     def accounts(self) -> Accounts:
         with self._lock:
@@ -163,53 +206,52 @@ class PendingRequests:
                 time.monotonic() - oldest.since if oldest else 0.0,
             )
 
-    def _queue_finished_locked(self, key: RequestKey, event: RequestFinished) -> bool:
-        if self._replace_locked(key, event):
-            return True
-        queued = self._queue.get(key)
-        if self._closed or (queued is None and key not in self._open):
-            return False
-        # Its row would stay open for ever. There are at most as many of these as open requests.
-        self._put_locked(key, _completion(event, queued.event if queued else None), queued)
-        return True
+    def _drop_locked(self) -> None:
+        self._dropped += 1
+        # Once closed nobody would write it.
+        if not self._closed and self._gaps.drop(self._ticket, time.time_ns() // 1000):
+            self._work.notify()
 
-    def _replace_locked(self, key: RequestKey, event: RequestEvent) -> bool:
+    def _queue_locked(
+        self, key: RequestKey, event: RequestEvent, size: int, queued: _Entry | None
+    ) -> bool:
         """Queue `event`, in the place of the one before it, if there is room."""
-        queued = self._queue.get(key)
         rows = len(self._queue) + len(self._taken) + (queued is None)
         room = self._max_bytes - self._bytes + (queued.size if queued else 0)
-        if self._closed or rows > self._max_rows or _size(event) > room:
+        if self._closed or rows > self._max_rows or size > room:
             return False
-        self._put_locked(key, event, queued)
+        self._put_locked(key, event, size, queued)
         return True
 
-    def _put_locked(self, key: RequestKey, event: RequestEvent, queued: _Entry | None) -> None:
-        size = _size(event)
+    def _complete_locked(
+        self, key: RequestKey, event: RequestFinished, queued: _Entry | None
+    ) -> bool:
+        """Queue the end of a request whose row would stay open for ever, room or not."""
+        completes = not self._closed and (queued is not None or key in self._open)
+        if completes:  # at most as many of these as there are open requests
+            short = _completion(event, queued.event if queued else None)
+            self._put_locked(key, short, _size(short), queued)
+        return completes
+
+    def _put_locked(
+        self, key: RequestKey, event: RequestEvent, size: int, queued: _Entry | None
+    ) -> None:
         if queued:
             self._queue[key] = queued._replace(event=event, size=size)
             self._bytes += size - queued.size
         else:
             self._ticket += 1
-            self._queue[key] = _Entry(event, size, time.monotonic(), self._ticket)
+            self._queue[key] = _tuple(_Entry, (event, size, time.monotonic(), self._ticket))
             self._bytes += size
 
-    def _has_ended_locked(self, key: RequestKey) -> bool:
-        if key in self._ended:
-            return True
-        queued = self._queue.get(key)
-        return queued is not None and isinstance(queued.event, RequestFinished)
-
-    def _remember_end_locked(self, key: RequestKey) -> None:
-        self._ended[key] = None
-        if len(self._ended) > ENDED_KEPT:
-            self._ended.popitem(last=False)
-
     def _is_due_locked(self) -> bool:
+        gap = self._gaps.first_ticket
         if not self._queue:
-            return False
+            return gap is not None
         first = next(iter(self._queue.values()))
         return (
             self._closing
+            or (gap is not None and gap < first.ticket)
             or first.ticket <= self._hurry
             or len(self._queue) >= BATCH_ROWS
             or time.monotonic() >= first.since + self._flush_s
@@ -226,8 +268,12 @@ class PendingRequests:
         return self._taken[0] if self._taken else next(iter(self._queue.values()), None)
 
     def _oldest_ticket_locked(self) -> int:
-        oldest = self._oldest_locked()
-        return oldest.ticket if oldest else self._ticket + 1
+        oldest, gap = self._oldest_locked(), self._gaps.oldest_ticket
+        ticket = oldest.ticket if oldest else self._ticket + 1
+        return ticket if gap is None else min(ticket, gap)
+
+    def _next_ticket_locked(self) -> int | None:
+        return next(iter(self._queue.values())).ticket if self._queue else None
 
 
 def _size(event: RequestEvent) -> int:

@@ -10,19 +10,34 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
-from app.domain import LogStats, RequestSummary
+from app.domain import RequestSummary
+from app.failpoints import failpoint
+from app.log_facts import Gap, LogStats
 from app.services.pending import PendingRequests
-from app.store.requests import RequestEvent, RequestStore
+from app.store.requests import DiskFailed, RequestEvent, RequestStore
 
 log = logging.getLogger("app.recorder")
 
 Publish = Callable[[Sequence[RequestSummary]], None]
 
+#: Hears of a gap that is in the log now; of None when recording fails, or works again.
+News = Callable[[Gap | None], None]
+
+T = TypeVar("T")
+
 #: Seconds until a failed commit is tried again: doubled each time, up to the second.
 RETRY_FIRST_S: Final = 0.2
 RETRY_LAST_S: Final = 5.0
+
+#: The same where the disk itself failed: each try of ours is work for it.
+DISK_FIRST_S: Final = 1.0
+DISK_LAST_S: Final = 60.0
+
+#: And where there is no room, which costs little to ask.
+ROOM_S: Final = 0.5
 
 
 class NoRoom(Exception):
@@ -35,7 +50,8 @@ class Recorder:
     65,536 rows or 64 MiB of them may wait: some 20 s of a locked database at 1,000 requests a
     second and more. The newest are dropped beyond that, and counted. `flush_s` (seconds) is the
     longest that an event waits for others to be committed with. `shortage` says why there is no
-    room for the log, None while there is; until there is again nothing is written.
+    room for the log, None while there is; until there is again nothing is written. What was
+    dropped becomes a gap row, where it would be.
     """
 
     def __init__(
@@ -44,16 +60,22 @@ class Recorder:
         publish: Publish,
         *,
         shortage: Callable[[], str | None] = lambda: None,
+        news: News = lambda _gap: None,
         max_rows: int = 65_536,
         max_bytes: int = 64 * 1024 * 1024,
-        flush_s: float = 0.2,
+        flush_s: float = 0.1,
     ) -> None:
         self._store = store
         self._publish = publish
         self._shortage = shortage
         self._pending = PendingRequests(max_rows=max_rows, max_bytes=max_bytes, flush_s=flush_s)
+        self._news = news
+        self._faring = threading.Lock()  # guards what follows, but for reading it
         self._failure: str | None = None
+        self._for_room = False  # it is that there is no room
+        self._failures = 0
         self._stop = threading.Event()
+        self._hurried = False  # the try that a stop asks for at once has been; the writer's own
         self._deadline = float("inf")  # monotonic seconds; set before _stop
         # A daemon: stop() waits for it, but a disk that hangs must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -66,6 +88,10 @@ class Recorder:
         """Take note of `event`. Thread: any; never waits for the disk, never raises."""
         self._pending.offer(event)
 
+    def note(self, gap: Gap) -> None:
+        """Have the log say what is missing, after all that was submitted. Thread: any."""
+        self._pending.note(gap)
+
     def stats(self) -> LogStats:
         """The accounts at one moment. Thread: any."""
         accounts, failure = self._pending.accounts(), self._failure
@@ -77,7 +103,16 @@ class Recorder:
             writer_lag_ms=int(accounts.lag_s * 1000),
             state="failed" if failure else "ok",
             error=failure,
+            failures=self._failures,
         )
+
+    def check(self) -> None:
+        """Find out whether there is room, without waiting for something to write. Thread: any."""
+        short = self._short()
+        if short and self._failure is None:
+            self._failed(NoRoom(short))
+        elif not short and self._for_room:
+            self._works()
 
     def flush(self, timeout_s: float) -> bool:
         """Commit all that was submitted before; False if it took longer than `timeout_s`.
@@ -104,47 +139,99 @@ class Recorder:
         return False
 
     def _run(self) -> None:
-        while batch := self._pending.take():
-            rows = self._write(batch)
-            if rows is None:
+        while (taken := self._pending.take()) is not None:
+            if taken.events and not self._write(taken.events):
                 return
-            self._pending.commit()
-            try:
-                self._publish(rows)
-            except Exception:
-                log.exception("publishing %d stored requests failed; they are stored", len(rows))
+            for gap in taken.gaps:
+                noted = self._insist(partial(self._store.note, gap))
+                if noted is None:
+                    return
+                self._tell(noted)
+            self._pending.commit_gaps()
 
-    def _write(self, batch: list[RequestEvent]) -> list[RequestSummary] | None:
-        """Try until `batch` is committed; None if that did not happen before the deadline."""
-        retry_s = RETRY_FIRST_S
+    def _write(self, batch: list[RequestEvent]) -> bool:
+        """Returns: False if it could not be before the deadline."""
+        rows = self._insist(partial(self._store.append, batch))
+        if rows is None:
+            return False
+        try:
+            failpoint("log.before_ack")
+            self._publish(rows)
+        except Exception:
+            log.exception("publishing %d stored requests failed; they are stored", len(rows))
+        self._pending.commit()
+        return True
+
+    def _insist(self, act: Callable[[], T]) -> T | None:
+        """Try until it is done; None if that did not happen before the deadline."""
+        retry_s = 0.0
         while True:
             try:
-                if short := self._shortage():
+                if short := self._short():
                     raise NoRoom(short)
-                rows = self._store.append(batch)
-            except NoRoom as reason:
-                if self._failure is None:
-                    log.error("the request log is not written: %s", reason)
-                self._failure = str(reason)
+                done = act()
             except Exception as error:
-                if self._failure is None:
-                    log.exception("the request log cannot be written; trying again")
-                self._failure = f"{type(error).__name__}: {error}"
+                self._failed(error)
+                retry_s = _next_wait(error, retry_s)
             else:
-                if self._failure is not None:
-                    log.info("the request log can be written again")
-                self._failure = None
-                return rows
+                self._works()
+                return done
             if not self._pause(retry_s):
                 return None
-            retry_s = min(2 * retry_s, RETRY_LAST_S)
+
+    def _failed(self, error: Exception) -> None:
+        with self._faring:
+            first = self._failure is None
+            self._for_room = isinstance(error, NoRoom)
+            if self._for_room:
+                self._failure = str(error)
+            else:
+                self._failure = f"{type(error).__name__}: {error}"
+                self._failures += 1
+            self._pending.blame("no_room" if self._for_room else "failed")
+        if first:
+            if self._for_room:
+                log.error("the request log is not written: %s", error)
+            else:
+                log.error("the request log cannot be written; trying again", exc_info=error)
+            self._tell(None)
+
+    def _works(self) -> None:
+        with self._faring:
+            if self._failure is None:
+                return
+            self._failure, self._for_room = None, False
+            self._pending.blame("dropped")
+        log.info("the request log can be written again")
+        self._tell(None)
+
+    def _tell(self, gap: Gap | None) -> None:
+        try:
+            self._news(gap)
+        except Exception:
+            log.exception("telling how the request log fares failed; it goes on")
+
+    def _short(self) -> str | None:
+        try:
+            return self._shortage()
+        except OSError as error:
+            return f"Its disk does not say how much room there is: {error}."
 
     def _pause(self, seconds: float) -> bool:
         """Wait, cut short when a stop is asked for; False when its deadline has passed."""
-        if not self._stop.is_set():
-            self._stop.wait(seconds)
+        if not self._hurried:  # also where the stop came while the last try failed
+            self._hurried = self._stop.wait(seconds)
             return True
         left = self._deadline - time.monotonic()
         if left > 0:
             time.sleep(min(seconds, left))
         return left > 0
+
+
+def _next_wait(error: Exception, last_s: float) -> float:
+    """Seconds until the next try; `last_s`: until this one, 0 at first."""
+    if isinstance(error, NoRoom):
+        return ROOM_S
+    disk = isinstance(error, DiskFailed)
+    first_s, most_s = (DISK_FIRST_S, DISK_LAST_S) if disk else (RETRY_FIRST_S, RETRY_LAST_S)
+    return min(2 * last_s, most_s) if last_s else first_s

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -18,6 +18,7 @@ from app.errors import NotFound
 from app.services.fields import FieldReader
 from app.store.requests import RequestStore
 from app.store.retention import RetentionTable
+from app.who import SOCKPIT, Act, Who
 
 log = logging.getLogger("app.retention")
 
@@ -59,10 +60,15 @@ class Retention:
     """Thread: `start` and `stop` once each; the rest any."""
 
     def __init__(
-        self, rules: RetentionTable, store: RequestStore, clock: Callable[[], float] = time.time
+        self,
+        rules: RetentionTable,
+        store: RequestStore,
+        note: Callable[[Act], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`clock`: seconds since 1970."""
+        """`note` keeps an act. `clock`: seconds since 1970."""
         self._rules = rules
+        self._note = note
         self._store = store
         self._clock = clock
         self._stop = False
@@ -80,13 +86,17 @@ class Retention:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
-    def change(self, body: Mapping[str, object]) -> RetentionRules:
+    def change(self, body: Mapping[str, object], by: Who) -> RetentionRules:
         """Change the rules that `body` names, and hold to them from now on.
 
         Raises: Invalid, with every field that is wrong.
         """
-        rules = _changed(self._rules.get(), body)
-        self._rules.put(rules)
+        before = self._rules.get()
+        rules = _changed(before, body)
+        old, new = asdict(before), asdict(rules)
+        self._rules.put(
+            rules, Act(by=by, what="log.retention", target="log", before=old, after=new)
+        )
         self._wake.set()
         return rules
 
@@ -112,8 +122,11 @@ class Retention:
                 return DayRows(day, held.bytes, self._store.rows(day))
         raise _no_day(day)
 
-    def drop(self, day: str) -> None:
+    def drop(self, day: str, by: Who) -> None:
         """Delete a day with all its requests. Raises: NotFound `day_not_found`."""
+        held = self.day(day)
+        facts = {"rows": held.rows, "bytes": held.bytes}
+        self._note(Act(by=by, what="log.delete_day", target=day, before=facts))
         if not self._store.drop(day):
             raise _no_day(day)
         log.info("the log of %s was deleted", day)
@@ -125,7 +138,10 @@ class Retention:
         days = self._store.days()
         while len(days) > 1 and not self._stop and self._is_too_much(rules, days):
             oldest = days.pop()
+            facts = {"bytes": oldest.bytes}
+            act = Act(by=SOCKPIT, what="log.delete_day", target=oldest.day, before=facts)
             self._store.drop(oldest.day)
+            self._note(act)
             log.info("the log of %s (%d bytes) was dropped", oldest.day, oldest.bytes)
         if len(days) == 1 and 0 < rules.max_bytes < days[0].bytes:
             self._trim(days[0].day, rules.max_bytes)

@@ -21,11 +21,13 @@ from app.errors import AppError, Conflict, NotFound, Unavailable
 from app.handlers.registry import HandlerRegistry
 from app.services.addresses import AddressRules
 from app.services.certificates import Certificates
+from app.services.changes import changed, facts
 from app.services.definitions import Surroundings, amend, define, fixed_change
 from app.services.live import LiveFeed, Notice
 from app.services.managed import ManagedServer, Means
 from app.services.socket_files import SocketFiles
 from app.store.servers import ServerTable
+from app.who import Act, Who
 
 log = logging.getLogger("app.servers")
 
@@ -48,8 +50,11 @@ class ServerService:
         certificates: Certificates,
         feed: LiveFeed,
         record: Callable[[sockcore.RequestProgressed | sockcore.RequestFinished], None],
+        note: Callable[[Act], None],
     ) -> None:
+        """`note` keeps an act of which nothing is written otherwise."""
         self._table = table
+        self._note = note
         self._around = Surroundings(handlers, rules, certificates.check)
         self._feed = feed
         self._record = record
@@ -80,7 +85,7 @@ class ServerService:
 
     # -- changed --------------------------------------------------------------------------
 
-    def create(self, body: Mapping[str, object]) -> ServerStatus:
+    def create(self, body: Mapping[str, object], by: Who) -> ServerStatus:
         """Define a server, and start it when it is wanted running.
 
         One that cannot start then is not created at all.
@@ -88,20 +93,21 @@ class ServerService:
         """
         spec = replace(define(body, self._around), created_us=time.time_ns() // 1000)
         server = ManagedServer(spec, self._means)
+        act = Act(by=by, what="server.create", target=spec.name, after=facts(spec))
         with server.lock:
             with self._lock:
-                self._table.add(spec)
+                self._table.add(spec, act)
                 self._servers[spec.name] = server
             if spec.wanted == "running":
                 try:
                     self._start(server)
                 except AppError:
-                    self._drop(spec.name)
+                    self._drop(spec.name, replace(act, what="server.take_back", after=None))
                     raise
         self._changed(spec.name)
         return server.status()
 
-    def update(self, name: str, body: Mapping[str, object]) -> ServerStatus:
+    def update(self, name: str, body: Mapping[str, object], by: Who) -> ServerStatus:
         """Change a definition. `wanted` starts or stops the server besides.
 
         Raises: NotFound; Invalid; Conflict (server_running) for what a running server cannot
@@ -115,37 +121,43 @@ class ServerService:
                 raise _server_running(name, fixed)
             if fixed is not None:
                 server.settle()
-            self._table.replace(after)
+            self._table.replace(after, changed(before, after, by))
             server.amend(after)
             if after.wanted != before.wanted or "wanted" in body:
-                self._obey(server, after.wanted)
+                self._act(server)
         self._changed(name)
         return server.status()
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, by: Who) -> None:
         """Stop a server and forget its definition; its requests stay in the log."""
         with self._held(name) as server:
             server.stop()
-            self._drop(name)
+            before = facts(server.spec)
+            self._drop(name, Act(by=by, what="server.delete", target=name, before=before))
         self._feed.publish(Notice("server.deleted", name))
 
-    def start(self, name: str) -> ServerStatus:
+    def start(self, name: str, by: Who) -> ServerStatus:
         """Raises: NotFound; AppError saying why it cannot listen, state `failed` then."""
-        return self._want(name, "running")
+        return self._want("running", Act(by=by, what="server.start", target=name))
 
-    def stop(self, name: str) -> ServerStatus:
+    def stop(self, name: str, by: Who) -> ServerStatus:
         """Raises: NotFound."""
-        return self._want(name, "stopped")
+        return self._want("stopped", Act(by=by, what="server.stop", target=name))
 
-    def restart(self, name: str) -> ServerStatus:
+    def restart(self, name: str, by: Who) -> ServerStatus:
         """Stop, where it runs, and start. Raises: as `start`."""
         with self._held(name) as server:
             server.stop()
-        return self._want(name, "running")
+        return self._want("running", Act(by=by, what="server.restart", target=name))
 
-    def disconnect(self, name: str, connection_id: int) -> None:
+    def disconnect(self, name: str, connection_id: int, by: Who) -> None:
         """Raises: NotFound, also when the connection has just ended by itself."""
-        if not self._find(name).disconnect(connection_id):
+        server = self._find(name)
+        found = [c for c in server.connections() if c.id == connection_id]
+        if found:
+            after = {"connection": connection_id, "peer": found[0].peer}
+            self._note(Act(by=by, what="server.disconnect", target=name, after=after))
+        if not found or not server.disconnect(connection_id):
             raise NotFound(
                 "connection_not_found",
                 f"{name} has no connection {connection_id}: it may have ended by itself.",
@@ -197,28 +209,28 @@ class ServerService:
                 raise NotFound("server_not_found", f"{name} was deleted just now.")
             yield server
 
-    def _drop(self, name: str) -> None:
+    def _drop(self, name: str, act: Act) -> None:
         with self._lock:
-            self._table.remove(name)
+            self._table.remove(name, act)
             del self._servers[name]
 
-    def _want(self, name: str, wanted: Wanted) -> ServerStatus:
-        with self._held(name) as server:
-            self._obey(server, wanted)
+    def _want(self, wanted: Wanted, act: Act) -> ServerStatus:
+        """Write what is wanted, then act on it."""
+        with self._held(act.target) as server:
+            self._table.set_wanted(act.target, wanted, act)
+            server.amend(replace(server.spec, wanted=wanted))
+            self._act(server)
         return server.status()
 
-    def _obey(self, server: ManagedServer, wanted: Wanted) -> None:
-        """Write what is wanted, then act on it."""
-        name = server.spec.name
-        self._table.set_wanted(name, wanted)
-        server.amend(replace(server.spec, wanted=wanted))
+    def _act(self, server: ManagedServer) -> None:
+        """Bring it to what is wanted of it."""
         try:
-            if wanted == "running":
+            if server.spec.wanted == "running":
                 self._start(server)
             else:
                 server.stop()
         finally:
-            self._changed(name)
+            self._changed(server.spec.name)
 
     def _changed(self, name: str) -> None:
         self._feed.publish(Notice("server", name))

@@ -29,6 +29,13 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CODES
 
 
+def damaged(why: str) -> sqlite3.DatabaseError:
+    """What SQLite would have raised, had it not been asked for its opinion."""
+    error = sqlite3.DatabaseError(why)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
 @contextmanager
 def noting_damage(path: Path) -> Iterator[None]:
     """What SQLite calls damage, amid work on the day file at `path`, is raised as `DamagedDay`."""

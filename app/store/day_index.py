@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -87,7 +87,9 @@ class DayIndex:
         )
         for first, last in stale.fetchall():
             rows = _rows(self._day_file, first - 1, last)
-            if rows and not _is_open(rows):
+            if not rows:
+                self._connection.execute("DELETE FROM blocks WHERE first_seq = ?", (first,))
+            elif not _is_open(rows):
                 return self._enter(rows, replaced=first)
         rows = _rows(self._day_file, self.last_seq(), None)
         return self._enter(rows) if len(rows) >= BLOCK_ROWS else 0
@@ -98,6 +100,23 @@ class DayIndex:
     def forget(self, last: int) -> None:
         """The rows up to the seq `last` are deleted."""
         self._connection.execute("DELETE FROM blocks WHERE last_seq <= ?", (last,))
+
+    def thin(self, seqs: Iterable[int]) -> None:
+        """These rows are deleted: their blocks know nothing of them from now on, and are built
+        anew of what is left."""
+        with transaction(self._connection):
+            for first in {self._block(seq) for seq in seqs}:
+                self._connection.execute(
+                    "UPDATE blocks SET open_rows = max(open_rows, 1), hosts = NULL, "
+                    "grams = zeroblob(?) WHERE first_seq = ?",
+                    (_BITS // 8, first),
+                )
+
+    def _block(self, seq: int) -> int | None:
+        """The first seq of the block with that row; of a row between two, of the one before."""
+        query = "SELECT max(first_seq) FROM blocks WHERE first_seq <= ?"
+        found: int | None = self._connection.execute(query, (seq,)).fetchone()[0]
+        return found
 
     def close(self) -> None:
         self._connection.close()

@@ -8,20 +8,22 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from app.domain import Count, HeldDay, Page, RequestDetail, RequestSummary
+from app.log_facts import Gap, interleaved
 from app.search.terms import Filter
-from app.store import day_reader, day_walk
+from app.store import day_chosen, day_gaps, day_reader, day_walk
 from app.store.day_damage import DamagedDay
 from app.store.day_folder import DayFolder, size
 from app.store.day_index import index_path
-from app.store.day_places import END, Place, known_place, place_of
-from app.store.day_search import condition
-from app.store.requests import EVERYTHING
+from app.store.day_places import END, START, Place, known_place, place_of
+from app.store.day_search import Condition, condition
+from app.store.requests import EVERYTHING, Chosen, Tally
 
-#: Details that are read at once: with 64 KiB each way, 8 MiB; and seconds that one look for them
+#: Details that are read at once, fewer where they are large; and seconds that one look for them
 #: may take, the longest that a reader stays at a file.
 DETAILS_AT_ONCE: Final = 64
 DETAILS_S: Final = 1.0
@@ -52,17 +54,40 @@ class DayPages(ABC):
         if after is not None:
             place = place_of(after, "after")
             newer = self._mended(day_walk.newer, wanted, place, limit + 1, time_limit_s)
-            return day_walk.newer_page(newer, limit)
+            page = day_walk.newer_page(newer, limit)
+            last = known_place(page.newer or "")
+            return self._with_gaps(page, filter_, wanted, place.next(), last and last.next())
         place = END if before is None else place_of(before, "before")
         what = day_walk.SUMMARIES
         found = self._mended(day_walk.older, wanted, place, limit + 1, time_limit_s, what)
-        return day_walk.older_page(found, limit)
+        page = day_walk.older_page(found, limit)
+        return self._with_gaps(page, filter_, wanted, known_place(page.next or ""), place)
+
+    def _with_gaps(
+        self,
+        page: Page[RequestSummary],
+        filter_: Filter,
+        wanted: Condition,
+        low: Place | None,
+        high: Place | None,
+    ) -> Page[RequestSummary]:
+        """`low`, `high`: where the page begins and ends; None: with the log."""
+        return replace(page, gaps=tuple(self._gaps(filter_, wanted, low or START, high or END)))
+
+    def _gaps(self, filter_: Filter, wanted: Condition, low: Place, high: Place) -> list[Gap]:
+        if not filter_.shows_gaps:
+            return []
+        return self._mended(day_gaps.between, low, high, wanted)
 
     def details(
         self, filter_: Filter = EVERYTHING, *, now_us: int | None = None
-    ) -> Iterator[RequestDetail]:
+    ) -> Iterator[RequestDetail | Gap]:
         """See `RequestStore`. Thread: any, one at a time."""
         wanted = condition(filter_, _now_us() if now_us is None else now_us)
+        rows = ((row.summary.id, row) for row in self._details(wanted))
+        return interleaved(rows, self._all_gaps(filter_, wanted))
+
+    def _details(self, wanted: Condition) -> Iterator[RequestDetail]:
         place: Place | None = END
         while place is not None:
             # A connection for each few rows, so that none holds up the write-ahead log for long.
@@ -71,16 +96,45 @@ class DayPages(ABC):
             )
             yield from found.rows
             place = found.stopped
-            if place is None and len(found.rows) == DETAILS_AT_ONCE:
+            if found.full:
                 place = known_place(found.rows[-1].summary.id)
 
+    def _all_gaps(self, filter_: Filter, wanted: Condition) -> Iterator[Gap]:
+        high: Place | None = END
+        told: set[Gap] = set()  # of the last place: the rest of it may come next
+        while high is not None:
+            read = self._gaps(filter_, wanted, START, high)
+            fresh = [gap for gap in read if gap not in told]
+            yield from fresh
+            if not fresh or len(read) < day_gaps.MOST:
+                return
+            told = {gap for gap in read if gap.after == read[-1].after}
+            last = known_place(read[-1].after)
+            high = last and last.next()
+
     def count(
-        self, filter_: Filter, *, most: int, time_limit_s: float = 0.5, now_us: int | None = None
+        self,
+        filter_: Filter,
+        *,
+        most: int,
+        after: str | None = None,
+        upto: str | None = None,
+        time_limit_s: float = 0.5,
+        now_us: int | None = None,
     ) -> Count:
         """See `RequestStore`. Thread: any."""
         wanted = condition(filter_, _now_us() if now_us is None else now_us)
-        counted, whole = self._mended(day_walk.count, wanted, most + 1, time_limit_s)
+        low = START if after is None else place_of(after, "after")
+        high = END if upto is None else place_of(upto, "upto")
+        counted, whole = self._mended(day_walk.count, wanted, low, high, most + 1, time_limit_s)
         return Count(min(counted, most), whole and counted <= most)
+
+    def tally(
+        self, chosen: Chosen, *, before: str | None = None, time_limit_s: float = 0.2
+    ) -> Tally:
+        """See `RequestStore`. Thread: any."""
+        place = END if before is None else place_of(before, "before")
+        return self._mended(day_chosen.tally, chosen, place, time_limit_s)
 
     def get(self, request_id: str) -> RequestDetail | None:
         """See `RequestStore`. Thread: any."""

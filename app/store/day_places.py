@@ -22,8 +22,12 @@ class Place(NamedTuple):
     day: str  # YYYYMMDD
     seq: int
 
+    def next(self) -> Place:
+        return Place(self.day, self.seq + 1)
 
-#: Everything is older.
+
+#: Nothing is older than the first, and everything than the second.
+START: Final = Place("00000000", 0)
 END: Final = Place("99999999", NEWEST)
 
 

@@ -77,12 +77,16 @@ def known_version(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def last_seq(path: Path) -> int:
-    """The highest seq in the file, 0 when there is none."""
+    """The highest seq that ever was in the file, 0 when there was none."""
     with reading(path) as connection:
         if connection is None:
             return 0
-        found = connection.execute("SELECT max(seq) FROM requests").fetchone()[0]
-        return int(found or 0)
+        kept = connection.execute("SELECT max(seq) FROM requests").fetchone()[0]
+        noted = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'last_seq')"
+        if connection.execute(noted).fetchone()[0]:
+            gone = connection.execute("SELECT max(seq) FROM last_seq").fetchone()[0]
+            return max(kept or 0, gone or 0)
+        return int(kept or 0)
 
 
 def has_open_rows(path: Path) -> bool:

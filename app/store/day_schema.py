@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app.domain import Payload, RequestDetail, RequestSummary
+from app.log_facts import Gap
 from app.store.requests import RequestEvent
 from app.store.tape import pack_chunks, unpack_tape
 from sockcore.events import RequestFinished
@@ -16,7 +17,7 @@ from sockcore.events import RequestFinished
 Values = tuple[object, ...]
 
 #: `PRAGMA user_version` of a file with this schema. 0 is a file whose schema is not made yet.
-VERSION: Final = 2
+VERSION: Final = 3
 
 #: Bytes received that a summary shows.
 PREVIEW_BYTES: Final = 64
@@ -63,10 +64,23 @@ _OPEN: Final = "CREATE INDEX requests_open ON requests (seq) WHERE outcome = 'op
 _UNUSUAL: Final = "CREATE INDEX requests_unusual ON requests (seq) WHERE outcome <> 'ok'"
 
 
+# What is missing, and after which row. The same one noted again is the same row.
+_GAPS: Final = """
+CREATE TABLE gaps (
+    after_seq INTEGER NOT NULL,
+    began_us  INTEGER NOT NULL,
+    ended_us  INTEGER NOT NULL,
+    reason    TEXT NOT NULL,
+    missing   INTEGER,
+    PRIMARY KEY (after_seq, began_us, reason)
+) WITHOUT ROWID
+"""
+
+
 def schema(node_id: str, stream_id: str) -> tuple[str, ...]:
     """The statements that make a new file. The ids are hexadecimal digits."""
     table = _TABLE.format(node_id=node_id, stream_id=stream_id)
-    return (table, _BY_SERVER, _OPEN, _UNUSUAL, f"PRAGMA user_version = {VERSION}")
+    return (table, _BY_SERVER, _OPEN, _UNUSUAL, _GAPS, f"PRAGMA user_version = {VERSION}")
 
 
 #: What brings a file of an older version to the next one. Adding a column rewrites no row.
@@ -77,6 +91,7 @@ UPGRADES: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE requests ADD COLUMN truncated INTEGER NOT NULL DEFAULT 0",
         _UNUSUAL,
     ),
+    2: (_GAPS,),
 }
 
 INSERT: Final = """
@@ -103,7 +118,25 @@ UPDATE requests SET
 WHERE seq = ?
 """
 
+INSERT_GAP: Final = """
+INSERT OR REPLACE INTO gaps (after_seq, began_us, ended_us, reason, missing)
+VALUES (?, ?, ?, ?, ?)
+"""
+
+#: Those from one seq on, before another, that touch a time: the newest first.
+
 MARK_LOST: Final = "UPDATE requests SET outcome = 'lost' WHERE outcome = 'open'"
+
+
+def note_last_seq(seq: int) -> tuple[str, ...]:
+    """The statements that keep in mind that there was a row `seq`, which is deleted: a later row
+    must not have its place. A table that versions before it know nothing of."""
+    return (
+        "CREATE TABLE IF NOT EXISTS last_seq (seq INTEGER NOT NULL)",
+        "DELETE FROM last_seq",
+        f"INSERT INTO last_seq VALUES ({seq})",
+    )
+
 
 #: The oldest rows but the newest one, each with the bytes of its payloads.
 OLDEST_SIZES: Final = """
@@ -119,6 +152,17 @@ SUMMARIES: Final = f"SELECT {_FACTS}, substr(in_prefix, 1, {PREVIEW_BYTES}) FROM
 DETAILS: Final = (
     f"SELECT {_FACTS}, in_prefix, in_sha256, out_prefix, out_sha256, chunks FROM requests"
 )
+
+
+def gap_values(gap: Gap, after_seq: int) -> Values:
+    """The parameters of INSERT_GAP."""
+    return (after_seq, gap.began_us, gap.ended_us, gap.reason, gap.missing)
+
+
+def insert_rows(count: int) -> str:
+    """INSERT for so many rows, whose parameters follow each other."""
+    columns, _, row = INSERT.partition("VALUES")
+    return f"{columns}VALUES {', '.join([row.strip()] * count)}"
 
 
 def has_payload(event: RequestEvent) -> bool:
@@ -155,16 +199,8 @@ def _facts(event: RequestEvent) -> Values:
     outcome, closed_by, error = _end(event)
     _, in_total, in_sha256 = event.received
     _, out_total, out_sha256 = event.sent
-    return (
-        event.duration_us,
-        outcome,
-        closed_by,
-        in_total,
-        in_sha256,
-        out_total,
-        out_sha256,
-        error,
-    )
+    duration_us = event.duration_us
+    return (duration_us, outcome, closed_by, in_total, in_sha256, out_total, out_sha256, error)
 
 
 def _payload(event: RequestEvent) -> tuple[bytes, bytes, bytes]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from app.domain import Page, RequestSummary
+from app.domain import Page, RequestDetail, RequestSummary
 from app.store import day_schema, day_search
 from app.store.day_index import Span, spans
 from app.store.day_places import NEWEST, Place, cursor
@@ -27,6 +27,9 @@ T = TypeVar("T")
 _WINDOW: Final = 65_536
 _PAYLOAD_WINDOW: Final = 4_096
 
+#: Each by itself is looked up; asked for together, SQLite reads all rows for them.
+_BOUNDS: Final = "SELECT (SELECT min(seq) FROM requests), (SELECT max(seq) FROM requests)"
+
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[T]):
@@ -34,18 +37,28 @@ class Reading(Generic[T]):
 
     select: str
     make: Callable[[str, tuple[Any, ...]], T]
+    weight: Callable[[T], int] | None = None  # bytes, where they differ by much
+
+
+def _kept_bytes(detail: RequestDetail) -> int:
+    return len(detail.received.prefix) + len(detail.sent.prefix)
 
 
 SUMMARIES: Final = Reading(day_schema.SUMMARIES, day_schema.summary_of_row)
-DETAILS: Final = Reading(day_schema.DETAILS, day_schema.detail_of_row)
+DETAILS: Final = Reading(day_schema.DETAILS, day_schema.detail_of_row, _kept_bytes)
+
+#: Bytes of rows with which a walk is done, whatever their number: one row may have 32 MiB.
+_MOST_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[T]):
-    """`stopped`: where the time was over; everything before it was looked at."""
+    """`stopped`: where the time was over; everything before it was looked at. `full`: there was
+    enough, so more may follow after the last row."""
 
     rows: list[T]
     stopped: Place | None
+    full: bool
 
 
 #: Files, in the order of the walk, each with what of it is meant.
@@ -63,7 +76,9 @@ def older(
     time_limit_s: float,
     what: Reading[T],
 ) -> Found[T]:
-    """At most `limit` rows before `place`, the newest first. `files`: newest first.
+    """At most `limit` rows before `place`, the newest first; fewer, where they are large.
+
+    `files`: newest first.
 
     Raises: sqlite3.Error.
     """
@@ -88,10 +103,15 @@ def newer(
 
 
 def count(
-    files: Sequence[Path], wanted: Condition, most: int, time_limit_s: float
+    files: Sequence[Path],
+    wanted: Condition,
+    low: Place,
+    high: Place,
+    most: int,
+    time_limit_s: float,
 ) -> tuple[int, bool]:
-    """How many rows there are, counted no further than to `most`; and whether the time was enough
-    for that. `files`: newest first."""
+    """How many rows are newer than `low` and no newer than `high`, counted no further than to
+    `most`; and whether the time was enough for that. `files`: newest first."""
     counted = 0
     sql = (
         "SELECT count(*) FROM (SELECT 1 FROM requests WHERE seq BETWEEN ? AND ? "
@@ -104,9 +124,16 @@ def count(
         counted += int(connection.execute(sql, values).fetchone()[0])
         return counted >= most
 
-    everything = ((path, (0, NEWEST)) for path in files)
-    stopped = _walk(everything, wanted, time_limit_s, read)
+    stopped = walk(between(files, low, high), wanted, time_limit_s, read)
     return counted, stopped is None
+
+
+def between(files: Sequence[Path], low: Place, high: Place) -> Ranges:
+    """What is newer than `low` and no newer than `high`."""
+    for path in files:
+        if low.day <= path.stem <= high.day:
+            first = low.seq + 1 if path.stem == low.day else 0
+            yield path, (first, high.seq if path.stem == high.day else NEWEST)
 
 
 def older_page(found: Found[RequestSummary], limit: int) -> Page[RequestSummary]:
@@ -133,18 +160,25 @@ def _found(
     newest_first: bool = True,
 ) -> Found[T]:
     rows: list[T] = []
+    weight, full = 0, False
     order = "DESC" if newest_first else "ASC"
 
     def read(connection: sqlite3.Connection, day: str, window: Span) -> bool:
+        nonlocal weight, full
         left = limit - len(rows)
-        rows.extend(_select(connection, day, wanted, window, left, order, what))
-        return len(rows) >= limit
+        for row in _select(connection, day, wanted, window, left, order, what):
+            rows.append(row)
+            weight += what.weight(row) if what.weight else 0
+            if weight >= _MOST_BYTES:
+                break
+        full = weight >= _MOST_BYTES or len(rows) >= limit
+        return full
 
-    stopped = _walk(ranges, wanted, time_limit_s, read, newest_first=newest_first)
-    return Found(rows, stopped)
+    stopped = walk(ranges, wanted, time_limit_s, read, newest_first=newest_first)
+    return Found(rows, stopped, full)
 
 
-def _walk(
+def walk(
     ranges: Ranges,
     wanted: Condition,
     time_limit_s: float,
@@ -175,7 +209,7 @@ def _windows(
         if connection is None:
             return
         day_search.prepare(connection)
-        first, last = connection.execute("SELECT min(seq), max(seq) FROM requests").fetchone()
+        first, last = connection.execute(_BOUNDS).fetchone()
         if first is None:
             return
         low, high = max(low, first), min(high, last)
@@ -204,7 +238,7 @@ def _select(
     limit: int,
     order: str,
     what: Reading[T],
-) -> list[T]:
+) -> Iterator[T]:
     sql = f"{what.select} WHERE seq BETWEEN ? AND ? AND {wanted.sql} ORDER BY seq {order} LIMIT ?"
     rows = connection.execute(sql, (*window, *wanted.values, limit))
-    return [what.make(day, row) for row in rows]
+    return (what.make(day, row) for row in rows)

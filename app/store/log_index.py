@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from app.store.day_index import DayIndex, index_path
 
 
 class LogIndex:
-    """Thread: one builds; `letting_go`, `forget` and `lag_rows` any."""
+    """Thread: one builds; `letting_go`, `forget`, `thin` and `lag_rows` any."""
 
     def __init__(self, files: Callable[[], list[Path]]) -> None:
         """`files`: the day files that there are, newest first."""
@@ -71,6 +71,14 @@ class LogIndex:
             if index_path(path).exists():
                 with self._renewed(path):
                     self._of(path).forget(last)
+
+    def thin(self, path: Path, seqs: Sequence[int]) -> None:
+        """These rows of that day are deleted. Raises: sqlite3.Error."""
+        with self._building:
+            self._done.discard(path)
+            if index_path(path).exists():
+                with self._renewed(path):
+                    self._of(path).thin(seqs)
 
     def lag_rows(self) -> int:
         """Rows that no block covers: searching reads them one by one."""

@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
+from app.durable import sync
 from app.errors import Unavailable
 
 FILE_NAME: Final = "node_id"
@@ -26,7 +27,7 @@ def node_id(data_dir: Path) -> str:
     if not re.fullmatch("[0-9a-f]{32}", text):
         raise Unavailable(
             "node_id_malformed",
-            f"{path} does not hold 32 hexadecimal digits. Restore it from a back-up, or delete "
+            f"{path} does not hold 32 hexadecimal digits. Restore it from a backup, or delete "
             "it: the next start makes a new one.",
         )
     return text
@@ -42,9 +43,5 @@ def _make(path: Path) -> str:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync(path.parent)
     return made

@@ -29,12 +29,12 @@ class OpenRows:
     def days(self) -> Set[str]:
         return {place.day for place in self._places.values()}
 
-    def note(self, key: RequestKey, event: RequestEvent, place: Place) -> None:
-        """`event` is stored at `place`."""
-        if isinstance(event, RequestFinished):
+    def note(self, key: RequestKey, event: RequestEvent, day: str, seq: int) -> None:
+        """`event` is stored there."""
+        if not isinstance(event, RequestFinished):
+            self._places[key] = Place(day, seq)
+        elif self._places:
             self._places.pop(key, None)
-        else:
-            self._places[key] = place
 
     def drop(self, day: str, last: int = NEWEST) -> None:
         """The rows of `day` up to the seq `last` are deleted."""

@@ -25,14 +25,16 @@ from app.domain import (
     Wanted,
 )
 from app.errors import Conflict, NotFound
+from app.store.audit import note
 from app.store.database import Database
 from app.store.tables import ServerRow
+from app.who import Act
 
 
 class ServerTable:
     """The servers that are defined, by name.
 
-    Thread: any; every call is one short transaction.
+    Thread: any; every call is one short transaction, with the act that it is in the audit.
     """
 
     def __init__(self, database: Database) -> None:
@@ -48,11 +50,12 @@ class ServerTable:
             row = session.get(ServerRow, name)
             return None if row is None else _spec(row)
 
-    def add(self, spec: ServerSpec) -> None:
+    def add(self, spec: ServerSpec, act: Act) -> None:
         """Raises: Conflict `name_taken`."""
         try:
             with self._database.writing() as session:
                 session.add(ServerRow(name=spec.name, **_columns(spec)))
+                note(session, act)
         except IntegrityError as error:
             raise Conflict(
                 "name_taken",
@@ -60,23 +63,26 @@ class ServerTable:
                 field="name",
             ) from error
 
-    def replace(self, spec: ServerSpec) -> None:
+    def replace(self, spec: ServerSpec, act: Act) -> None:
         """Store `spec` in place of the one with its name.
 
         Raises: NotFound `server_not_found`.
         """
         with self._database.writing() as session:
             _existing(session, spec.name).sqlmodel_update(_columns(spec))
+            note(session, act)
 
-    def set_wanted(self, name: str, wanted: Wanted) -> None:
+    def set_wanted(self, name: str, wanted: Wanted, act: Act) -> None:
         """Raises: NotFound `server_not_found`."""
         with self._database.writing() as session:
             _existing(session, name).wanted = wanted
+            note(session, act)
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, act: Act) -> None:
         """Raises: NotFound `server_not_found`."""
         with self._database.writing() as session:
             session.delete(_existing(session, name))
+            note(session, act)
 
 
 def _existing(session: Session, name: str) -> ServerRow:

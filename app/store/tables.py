@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, MetaData
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, MetaData
 from sqlmodel import Field, SQLModel
 
 #: Constraints have names, so that a later migration can drop or change one.
@@ -53,3 +53,62 @@ class RetentionRow(Table, table=True):
     id: int = Field(primary_key=True)
     max_age_days: int
     max_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class UserRow(Table, table=True):
+    """Who may log in."""
+
+    __tablename__ = "users"
+
+    name: str = Field(primary_key=True)
+    role: str
+    password: str  # its Argon2id hash
+    created_us: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class SessionRow(Table, table=True):
+    """A browser that is logged in. Who has its secret is it; here is the secret's SHA-256."""
+
+    __tablename__ = "sessions"
+
+    id: str = Field(primary_key=True)  # the SHA-256, in hexadecimal digits
+    user: str = Field(
+        sa_column=Column(ForeignKey("users.name", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    created_us: int = Field(sa_column=Column(BigInteger, nullable=False))
+    seen_us: int = Field(sa_column=Column(BigInteger, nullable=False))
+    address: str
+    agent: str
+
+
+class TokenRow(Table, table=True):
+    """A token of the API. Its id is no secret."""
+
+    __tablename__ = "tokens"
+
+    id: str = Field(primary_key=True)
+    secret: str = Field(unique=True)  # its SHA-256, in hexadecimal digits
+    name: str
+    role: str
+    servers: list[str] | None = Field(sa_column=Column(JSON(none_as_null=True)))
+    created_us: int = Field(sa_column=Column(BigInteger, nullable=False))
+    created_by: str
+    expires_us: int | None = Field(sa_column=Column(BigInteger))
+    used_us: int | None = Field(sa_column=Column(BigInteger))
+
+
+class AuditRow(Table, table=True):
+    """An act that changed something. Rows are added, and no more: triggers hold to that."""
+
+    __tablename__ = "audit"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: int | None = Field(default=None, primary_key=True)
+    at_us: int = Field(sa_column=Column(BigInteger, nullable=False))
+    who: str
+    kind: str  # of whom, as Who.kind
+    address: str
+    what: str
+    target: str
+    before: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True)))
+    after: dict[str, Any] | None = Field(sa_column=Column(JSON(none_as_null=True)))

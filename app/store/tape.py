@@ -14,16 +14,14 @@ from sockcore.events import Chunk
 # A chunk is two little-endian 64-bit numbers: its offset in microseconds, then its size with the
 # direction in the lowest bit. Not 32 bits: a connection lasts days, and late chunks are joined.
 CHUNK_BYTES = 16
+_pack_chunk = struct.Struct("<QQ").pack
 
 
 def pack_chunks(chunks: Sequence[Chunk]) -> bytes:
     """Pack `chunks` into CHUNK_BYTES each, in order."""
-    numbers = [
-        number
-        for inbound, offset_us, size in chunks
-        for number in (offset_us, size << 1 | inbound)
-    ]
-    return struct.pack(f"<{len(numbers)}Q", *numbers)
+    return b"".join(
+        [_pack_chunk(offset_us, size << 1 | inbound) for inbound, offset_us, size in chunks]
+    )
 
 
 def unpack_tape(packed: bytes, received: bytes, sent: bytes) -> tuple[TapeChunk, ...]:

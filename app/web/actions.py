@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.deps import Services, services
+from app.deps import All, Services, needs
 from app.domain import ServerStatus
 from app.errors import AppError, NotFound
 from app.web.pages import server_page, servers_page
 from app.web.screens import ServerScreen, ServersScreen, all_regions
-from app.web.view import THEME_COOKIE, THEMES, is_htmx, leave_flash, page, partials
+from app.web.view import THEME_COOKIE, THEMES, is_htmx, leave_flash, local_path, page, partials
+from app.who import Act, Who
 
 router = APIRouter()
 
-All = Annotated[Services, Depends(services)]
 Back = Annotated[str, Form()]
 
 #: Seconds that a choice of theme is kept: a year.
@@ -28,16 +28,19 @@ _THEME_AGE_S = 365 * 86_400
 
 
 @router.post("/servers/{name}/start")
+@needs("operate", server="name")
 def start(request: Request, name: str, found: All, back: Back = "") -> Response:
     return _act(request, found, name, found.servers.start, back)
 
 
 @router.post("/servers/{name}/stop")
+@needs("operate", server="name")
 def stop(request: Request, name: str, found: All, back: Back = "") -> Response:
     return _act(request, found, name, found.servers.stop, back)
 
 
 @router.post("/servers/{name}/restart")
+@needs("operate", server="name")
 def restart(request: Request, name: str, found: All, back: Back = "") -> Response:
     return _act(request, found, name, found.servers.restart, back)
 
@@ -46,13 +49,13 @@ def _act(
     request: Request,
     found: Services,
     name: str,
-    verb: Callable[[str], ServerStatus],
+    verb: Callable[[str, Who], ServerStatus],
     back: str,
 ) -> Response:
     """Do it, then show the page that asked: the list, or the server's own."""
     status, error = 200, ""
     try:
-        verb(name)
+        verb(name, found.who)
     except NotFound:
         raise
     except AppError as refusal:
@@ -72,11 +75,12 @@ def _act(
 
 
 @router.post("/servers/{name}/connections/{connection_id}/disconnect")
+@needs("operate", server="name")
 def disconnect(request: Request, name: str, connection_id: int, found: All) -> Response:
     found.servers.get(name)  # NotFound is then of the server, not of the connection
     status, refused = 200, None
     try:
-        found.servers.disconnect(name, connection_id)
+        found.servers.disconnect(name, connection_id, found.who)
     except AppError as refusal:
         status, refused = refusal.status, refusal.detail
     if is_htmx(request):
@@ -87,6 +91,7 @@ def disconnect(request: Request, name: str, connection_id: int, found: All) -> R
 
 
 @router.get("/servers/{name}/delete")
+@needs("define", server="name")
 def confirm_delete(request: Request, name: str, found: All) -> Response:
     return page(
         request,
@@ -97,15 +102,18 @@ def confirm_delete(request: Request, name: str, found: All) -> Response:
 
 
 @router.post("/servers/{name}/delete")
+@needs("define", server="name")
 def delete(name: str, found: All) -> Response:
-    found.servers.delete(name)
+    found.servers.delete(name, found.who)
     response = RedirectResponse("/servers", 303)
     leave_flash(response, "deleted", name)
     return response
 
 
 @router.post("/handlers/rescan")
+@needs("administer")
 def rescan(found: All) -> Response:
+    found.audit.note(Act(by=found.who, what="handlers.rescan", target="handlers"))
     found.handlers.rescan()
     return RedirectResponse("/handlers", 303)
 
@@ -113,8 +121,7 @@ def rescan(found: All) -> Response:
 @router.post("/theme")
 def choose_theme(theme: Annotated[str, Form()] = "auto", back: Back = "/") -> Response:
     """Kept in a cookie; `back` is a path of the panel."""
-    local = back.startswith("/") and not back.startswith(("//", "/\\"))
-    response = RedirectResponse(back if local else "/", 303)
+    response = RedirectResponse(local_path(back), 303)
     if theme in THEMES:
         response.set_cookie(THEME_COOKIE, theme, max_age=_THEME_AGE_S, samesite="lax")
     return response

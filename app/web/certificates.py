@@ -9,14 +9,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from app.deps import Services, services
+from app.deps import All, Services, needs
 from app.errors import AppError
 from app.services.certificates import Certificate
 from app.web.view import leave_flash, page
+from app.who import Who
 
 router = APIRouter(prefix="/certificates")
-
-All = Annotated[Services, Depends(services)]
 
 
 async def _typed(request: Request) -> Mapping[str, str]:
@@ -35,17 +34,20 @@ Typed = Annotated[Mapping[str, str], Depends(_typed)]
 
 
 @router.get("")
+@needs("see_all")
 def certificates(request: Request, found: All) -> HTMLResponse:
     return _page(request, found)
 
 
 @router.post("")
+@needs("administer")
 def store(request: Request, found: All, typed: Typed) -> Response:
     body = {"name": typed.get("name", "").strip(), "pem": typed.get("pem", "")}
     return _do(request, found, "store", body, found.certificates.store)
 
 
 @router.post("/self-signed")
+@needs("administer")
 def make(request: Request, found: All, typed: Typed) -> Response:
     hosts = [host for host in re.split(r"[\s,]+", typed.get("hosts", "")) if host]
     body = {"name": typed.get("name", "").strip(), "hosts": hosts}
@@ -53,6 +55,7 @@ def make(request: Request, found: All, typed: Typed) -> Response:
 
 
 @router.get("/{name}/delete")
+@needs("administer")
 def confirm_delete(request: Request, name: str, found: All) -> HTMLResponse:
     return page(
         request,
@@ -63,8 +66,9 @@ def confirm_delete(request: Request, name: str, found: All) -> HTMLResponse:
 
 
 @router.post("/{name}/delete")
+@needs("administer")
 def delete(name: str, found: All) -> Response:
-    found.certificates.delete(name)
+    found.certificates.delete(name, found.who)
     response = RedirectResponse("/certificates", 303)
     leave_flash(response, "unstored", name)
     return response
@@ -75,11 +79,11 @@ def _do(
     found: Services,
     form: str,
     body: Mapping[str, object],
-    act: Callable[[Mapping[str, object]], Certificate],
+    act: Callable[[Mapping[str, object], Who], Certificate],
 ) -> Response:
     """What is refused is told in the `form` it came from. A pasted key is not sent back."""
     try:
-        made = act(body)
+        made = act(body, found.who)
     except AppError as refusal:
         return _page(request, found, form=form, body=body, refusal=refusal)
     response = RedirectResponse("/certificates", 303)

@@ -116,6 +116,11 @@ def clock(us: int) -> str:
     return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03} {moment.microsecond % 1000:03}"
 
 
+def second(us: int) -> str:
+    """`HH:MM:SS`, UTC."""
+    return f"{_moment(us):%H:%M:%S}"
+
+
 def hexdump(data: bytes) -> str:
     """`78 78 11 0D`."""
     return data.hex(" ").upper()
@@ -171,6 +176,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "iso": iso,
     "printable": printable,
     "requests_href": requests_href,
+    "second": second,
     "size": size,
     "span": span,
     "up": up,

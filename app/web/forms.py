@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from app.deps import Services, services
+from app.deps import All, Services, needs
 from app.domain import CAPTURE_POLICIES, CONCURRENCIES, ISOLATIONS, TRANSPORTS
 from app.errors import AppError, Conflict, NotFound
 from app.services.kinds import KINDS
@@ -26,31 +26,34 @@ _EVERYWHERE = ("0.0.0.0", "::")
 
 
 async def _values(request: Request) -> Values:
-    return {name: value for name, value in (await request.form()).items() if type(value) is str}
+    async with request.form() as form:  # which closes files that nobody asked for
+        return {name: value for name, value in form.items() if type(value) is str}
 
 
-All = Annotated[Services, Depends(services)]
 Given = Annotated[Values, Depends(_values)]
 
 
 @router.get("/new")
+@needs("define")
 def new(request: Request, found: All) -> HTMLResponse:
     return _form(request, found, form_values.blank(found))
 
 
 @router.post("/new")
+@needs("define")
 def create(request: Request, found: All, given: Given) -> Response:
     name = given.get("name", "").strip()
     wanted = "running" if given.get("start") else "stopped"
     try:
         with _certified(found, name, given) as body:
-            status = found.servers.create({"name": name, **body, "wanted": wanted})
+            status = found.servers.create({"name": name, **body, "wanted": wanted}, found.who)
     except AppError as refusal:
         return _form(request, found, given, refusal=refusal)
     return RedirectResponse(f"/servers/{status.spec.name}", 303)
 
 
 @router.get("/servers/{name}/edit")
+@needs("define", server="name")
 def edit(request: Request, name: str, found: All) -> HTMLResponse:
     spec = found.servers.get(name).spec
     values = {**form_values.blank(found), **form_values.filled(spec)}
@@ -58,6 +61,7 @@ def edit(request: Request, name: str, found: All) -> HTMLResponse:
 
 
 @router.post("/servers/{name}/edit")
+@needs("define", server="name")
 def save(request: Request, name: str, found: All, given: Given) -> Response:
     spec = found.servers.get(name).spec
     now = form_values.body(found, form_values.filled(spec))
@@ -89,14 +93,15 @@ def _certified(found: Services, name: str, given: Values) -> Iterator[dict[str, 
         {
             "name": found.certificates.free_name(name),
             "hosts": list(dict.fromkeys((*here, "localhost", "127.0.0.1", "::1"))),
-        }
+        },
+        found.who,
     )
     tls["certificate"] = made.name
     try:
         yield body
     except AppError:
         if not found.certificates.get(made.name).used_by:  # as by one that only could not start
-            found.certificates.delete(made.name)
+            found.certificates.delete(made.name, found.who)
         raise
 
 
@@ -106,15 +111,15 @@ def _save(found: Services, name: str, changes: Mapping[str, object], *, restart:
     A change that is refused leaves it running as it was.
     """
     try:
-        found.servers.update(name, changes)
+        found.servers.update(name, changes, found.who)
     except Conflict as refusal:
         if refusal.code != "server_running" or not restart:
             raise
-        found.servers.stop(name)
+        found.servers.stop(name, found.who)
         try:
-            found.servers.update(name, changes)
+            found.servers.update(name, changes, found.who)
         finally:
-            found.servers.start(name)
+            found.servers.start(name, found.who)
 
 
 def _form(
@@ -126,6 +131,9 @@ def _form(
     refusal: AppError | None = None,
 ) -> HTMLResponse:
     """`name`: of the server that is changed, None for a new one."""
+    defaults = form_values.blank(found)
+    if refusal is not None:  # what a program left out is as in a new form, but for the check box
+        values = {**defaults, "start": "", **values}
     errors, general = form_values.errors(refusal, values)
     return page(
         request,

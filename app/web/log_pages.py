@@ -5,19 +5,25 @@ Knows services and the search line. Knows nothing of HTTP; screens and pages use
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.deps import Services
 from app.domain import Count, Page, RequestSummary
 from app.errors import Invalid, NotFound
+from app.log_facts import Gap, interleaved, place_key
 from app.search.line import Chip, chips, parse
 from app.search.line import format as line_of
 from app.search.terms import Filter, Is
+from app.services.requests import just_after
 from app.web import words
 from app.web.filters import requests_href
 
 #: Rows of the log on one page.
 PAGE_ROWS = 50
+
+#: How many came where nobody looked.
+NONE = Count(0, exact=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +82,24 @@ def log_context(
     return page_context(sought, found, stands_still=bool(before or after))
 
 
+def live_context(services: Services, sought: Search) -> dict[str, object]:
+    """The same of the newest page, for one that goes on from there: `place`, up to which it has
+    all."""
+    newest = NewestPage(services, sought)
+    return {**page_context(sought, newest.refresh(None)), "place": newest.place}
+
+
 def page_context(
     sought: Search, found: Page[RequestSummary], *, stands_still: bool = False
 ) -> dict[str, object]:
     """For _requests.html: `found`, which is there already."""
-    return {"log_page": found, "search": sought, "stands_still": stands_still}
+    rows = interleaved(((row.id, row) for row in found.items), found.gaps)
+    return {
+        "log_page": found,
+        "log_rows": [(row, isinstance(row, Gap)) for row in rows],
+        "search": sought,
+        "stands_still": stands_still,
+    }
 
 
 def alarms_of_log(services: Services) -> list[words.Alarm]:
@@ -97,39 +116,69 @@ def counted(services: Services, sought: Search) -> Count | None:
 class NewestPage:
     """The newest page of a search, kept up to date by reading only what is new.
 
+    `place`: up to which everything is known. `more`: how many requests came with the last look.
     Thread: one.
     """
 
-    def __init__(self, services: Services, sought: Search) -> None:
+    def __init__(self, services: Services, sought: Search, since: str | None = None) -> None:
+        """`since`: the place up to which whoever watches knows everything already."""
         self._requests = services.requests
         self._filter = sought.filter
-        self._page: Page[RequestSummary] = Page((), None)
-        self._seen: str | None = None  # the place up to which everything is known
+        self._page: Page[RequestSummary] | None = None
+        self.place = since
+        self.more = NONE
 
-    def refresh(self, changed: set[str]) -> Page[RequestSummary]:
-        """`changed`: ids of requests of which there is news."""
-        newest = self._requests.page(limit=1).items
-        seen, self._seen = self._seen, newest[0].id if newest else None
-        if seen is None:
-            return self._anew()
-        page = self._requests.page(self._filter, limit=PAGE_ROWS, after=seen)
-        if page.newer is not None:  # more than a page, or more than there was time for
-            return self._anew()
-        # What came after we asked for the newest is here now, and comes once more.
-        fresh = {row.id: row for row in page.items}
-        known = (row for row in self._page.items if row.id not in fresh)
-        told = (self._news_of(row) if row.id in changed else row for row in known)
-        rows = (*fresh.values(), *told)
+    def refresh(self, changed: set[str] | None) -> Page[RequestSummary]:
+        """`changed`: ids of requests of which there is news; None: there may be of any."""
+        before, self.place = self.place, self._requests.newest()
+        self.more = self._came(before)
+        if self._page is None or before is None or self._is_much(changed, before):
+            self._page = self._anew()
+            return self._page
+        fresh = self._fresh(before)
+        told = (self._news_of(r) if r.id in (changed or ()) else r for r in self._page.items)
+        rows = (*fresh, *told)
         older = rows[PAGE_ROWS - 1].id if len(rows) > PAGE_ROWS else self._page.next
-        self._page = replace(self._page, items=rows[:PAGE_ROWS], next=older)
+        rows = rows[:PAGE_ROWS]
+        gaps = (gap for gap in self._page.gaps if not older or _is_on(gap, rows))
+        self._page = replace(self._page, items=rows, next=older, gaps=tuple(gaps))
         return self._page
+
+    def _came(self, before: str | None) -> Count:
+        if before is None or before == self.place:
+            return NONE
+        return self._requests.count(self._filter, after=before, upto=self.place)
+
+    def _is_much(self, changed: set[str] | None, before: str) -> bool:
+        """Whether a new look costs less than telling what is new, or finds what that would not:
+        a request that was open may be one that is searched for, or one no more, once it ends."""
+        if changed is None or not self.more.exact or self.more.rows > PAGE_ROWS:
+            return True
+        known = place_key(before)
+        return self._filter != Filter() and any(place_key(id_) <= known for id_ in changed)
+
+    def _fresh(self, before: str) -> tuple[RequestSummary, ...]:
+        """What came, and nothing that came since we asked how far the log goes."""
+        if not self.more.rows:
+            return ()
+        return self._requests.page(self._filter, limit=self.more.rows, after=before).items
 
     def _anew(self) -> Page[RequestSummary]:
-        self._page = self._requests.page(self._filter, limit=PAGE_ROWS)
-        return self._page
+        assert self.place is not None
+        upto = just_after(self.place)
+        page = self._requests.page(self._filter, limit=PAGE_ROWS, before=upto)
+        if not self._filter.shows_gaps:
+            return page
+        # A gap may stand after all requests, or after those that came since we asked.
+        later = self._requests.page(self._filter, limit=PAGE_ROWS, after=self.place)
+        return replace(page, gaps=(*later.gaps, *page.gaps))
 
     def _news_of(self, row: RequestSummary) -> RequestSummary:
         try:
             return self._requests.get(row.id).summary
         except NotFound:  # dropped with its day
             return row
+
+
+def _is_on(gap: Gap, rows: Sequence[RequestSummary]) -> bool:
+    return bool(rows) and place_key(gap.after) >= place_key(rows[-1].id)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from app.deps import Services, services
+from app.deps import All, Services, needs
 from app.domain import RetentionRules
 from app.errors import Invalid
 from app.web.log_pages import alarms_of_log
@@ -16,7 +16,6 @@ from app.web.view import leave_flash, page
 
 router = APIRouter(prefix="/requests/retention")
 
-All = Annotated[Services, Depends(services)]
 Text = Annotated[str, Form()]
 
 #: The unit that the form has sizes in. Megabytes, as everywhere on the pages: of 1000².
@@ -24,11 +23,13 @@ _MB = 1_000_000
 
 
 @router.get("")
+@needs("see_all")
 def retention(request: Request, found: All) -> HTMLResponse:
     return _page(request, found, _typed(found.retention.kept().rules))
 
 
 @router.post("")
+@needs("administer")
 def change(
     request: Request, found: All, max_age_days: Text = "", max_megabytes: Text = ""
 ) -> Response:
@@ -37,7 +38,7 @@ def change(
     # What was not touched stays as it is to the byte.
     body = {k: _read(k, text) for k, text in typed.items() if text != _typed(now)[k]}
     try:
-        found.retention.change(body)
+        found.retention.change(body, found.who)
     except Invalid as refusal:
         return _page(request, found, typed, refusal)
     response = RedirectResponse("/requests/retention", 303)
@@ -46,21 +47,24 @@ def change(
 
 
 @router.post("/damaged/{name}/acknowledge")
+@needs("administer")
 def acknowledge(name: str, found: All) -> Response:
-    found.requests.acknowledge(name)
+    found.requests.acknowledge(name, found.who)
     return RedirectResponse("/requests/retention#damaged", 303)
 
 
 @router.get("/{day}/delete")
+@needs("administer")
 def confirm_delete(request: Request, day: str, found: All) -> HTMLResponse:
     return _confirm(request, found, day)
 
 
 @router.post("/{day}/delete")
+@needs("administer")
 def delete(request: Request, day: str, found: All, typed: Text = "") -> Response:
     if typed.strip().replace("-", "") != day:
         return _confirm(request, found, day, typed=typed, wrong=True)
-    found.retention.drop(day)
+    found.retention.drop(day, found.who)
     response = RedirectResponse("/requests/retention", 303)
     leave_flash(response, "dropped", _dashed(day))
     return response

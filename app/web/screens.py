@@ -6,24 +6,22 @@ that all of them say the same. Knows templates and services; knows nothing of HT
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from app.deps import Services
-from app.domain import ServerStatus
+from app.domain import Count, ServerStatus
 from app.services.live import Batch
 from app.web import words
 from app.web.log_pages import (
+    NONE,
     NewestPage,
     Search,
     alarms_of_log,
     log_context,
-    of_peer,
     of_server,
     page_context,
 )
-from app.web.tape import tape
 from app.web.view import partial, render
 
 #: Connections listed on a server's page; the API has all of them. Keeps an update light.
@@ -42,10 +40,14 @@ class Region(NamedTuple):
 
 
 class Screen(Protocol):
-    """One watcher's page. `tick_s`: render again after that long even if nothing happened."""
+    """One watcher's page. `tick_s`: render again after that long even if nothing happened.
+    `place`: from where on a stream that is opened again has to tell; None: it tells all anew."""
 
     @property
     def tick_s(self) -> float | None: ...
+
+    @property
+    def place(self) -> str | None: ...
 
     def regions(self, batch: Batch | None) -> Iterable[Region]:
         """The regions that `batch` may have changed; None: all of them."""
@@ -78,6 +80,7 @@ def servers_context(
     statuses = services.servers.all()
     log = services.requests.stats()
     return {
+        "who": services.who,
         "servers": statuses,
         "errors": errors,
         "totals": words.totals(statuses, log),
@@ -95,6 +98,8 @@ def _comes_back(status: ServerStatus) -> bool:
 
 class ServersScreen:
     """/servers: alarms, totals and the table."""
+
+    place = None
 
     def __init__(self, services: Services, errors: Mapping[str, str] = NO_ERRORS) -> None:
         self._services = services
@@ -142,6 +147,7 @@ def connections_context(
 ) -> dict[str, object]:
     connections = services.servers.connections(name)
     return {
+        "who": services.who,
         "server": services.servers.get(name),
         "connections": connections[:CONNECTION_ROWS],
         "connections_left_out": max(0, len(connections) - CONNECTION_ROWS),
@@ -151,6 +157,8 @@ def connections_context(
 
 class ServerScreen:
     """/servers/{name}: head, facts, connections and the newest requests."""
+
+    place = None
 
     def __init__(
         self,
@@ -178,57 +186,40 @@ class ServerScreen:
         yield Region("server-facts", render("_server_facts.html", **context))
         yield Region("gap", render("_gap.html", missed=batch.missed if batch else 0))
         yield Region("connections", render("_connections.html", **context))
-        if batch is None or batch.missed or any(n.topic == "request" for n in batch.notices):
+        if batch is None or batch.tells_of_the_log():
             yield Region("requests", render("_requests.html", live=True, **context))
 
 
 class RequestsScreen:
-    """The newest page of /requests, of what is searched for."""
+    """The newest page of /requests, of what is searched for.
 
-    tick_s = None
+    Its `tail` says up to which place it has all, and how many requests came since the update
+    before: so that a page that stands still can say how much it lacks, and from where on.
+    """
 
-    def __init__(self, services: Services, asked: Search) -> None:
+    tick_s = TICK_S
+
+    def __init__(self, services: Services, asked: Search, since: str | None = None) -> None:
+        """`since`: up to which place the page has all already."""
         self._services = services
         self._asked = asked
-        self._newest = NewestPage(services, asked)
+        self._newest = NewestPage(services, asked, since)
+
+    @property
+    def place(self) -> str | None:
+        return self._newest.place
 
     def regions(self, batch: Batch | None) -> Iterable[Region]:
         yield Region("alarms", render("_alarms.html", alarms=alarms_of_log(self._services)))
-        yield Region("gap", render("_gap.html", missed=batch.missed if batch else 0))
-        newest = self._newest.refresh(batch.request_ids() if batch else set())
-        context = page_context(self._asked, newest)
-        yield Region("requests", render("_requests.html", live=True, **context))
+        if batch is None or batch.tells_of_the_log():
+            newest = self._newest.refresh(batch.request_ids() if batch else None)
+            yield self._tail(self._newest.more)
+            context = page_context(self._asked, newest)
+            yield Region("requests", render("_requests.html", live=True, **context))
+        else:
+            yield self._tail(NONE)
 
-
-def request_context(
-    services: Services, request_id: str, *, everything: bool = False
-) -> dict[str, object]:
-    """For request.html; `everything`: every line of a long tape. Raises: NotFound."""
-    detail = services.requests.get(request_id)
-    return {
-        "detail": detail,
-        "row": detail.summary,
-        "peer_search": of_peer(detail.summary),
-        "tape": tape(detail, None) if everything else tape(detail),
-        "payloads": (
-            ("received", "Received", detail.received, b64encode(detail.received.prefix).decode()),
-            ("sent", "Sent", detail.sent, b64encode(detail.sent.prefix).decode()),
-        ),
-    }
-
-
-class RequestScreen:
-    """/requests/{id} while the request is open."""
-
-    tick_s = None
-
-    def __init__(self, services: Services, request_id: str) -> None:
-        self._services = services
-        self._id = request_id
-
-    def regions(self, batch: Batch | None) -> Iterable[Region]:
-        """Raises: NotFound."""
-        news = batch is None or batch.missed or self._id in batch.request_ids()
-        if news:
-            context = request_context(self._services, self._id)
-            yield Region("request", render("_request.html", **context))
+    def _tail(self, more: Count) -> Region:
+        behind = words.behind(self._services.requests.stats())
+        tail = render("_tail.html", place=self.place, more=more, behind=behind)
+        return Region("tail", tail, "outerMorph")

@@ -6,10 +6,12 @@ Knows no HTML: a template sets the lines.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from app.domain import Payload, RequestDetail, TapeChunk
 from app.web.filters import ascii_text, exact, hexdump
+from app.web.jump import Byte
 
 LINE_BYTES = 16
 HALF = LINE_BYTES // 2
@@ -20,13 +22,16 @@ LINE_LIMIT = 2_000
 
 @dataclass(frozen=True, slots=True)
 class TapeLine:
-    """Up to sixteen bytes in two halves; `at_us` and `size` stand on a chunk's first line."""
+    """Up to sixteen bytes in two halves, from the byte `start` of their direction on; `at_us` and
+    `size` stand on a chunk's first line. `marked`: the byte of the line that is looked for."""
 
     inbound: bool
+    start: int
     hex: tuple[str, str]
     text: tuple[str, str]
     at_us: int | None = None
     size: int | None = None
+    marked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +44,67 @@ class Gap:
 @dataclass(frozen=True, slots=True)
 class Tape:
     lines: tuple[TapeLine | Gap, ...]
-    hidden: int  # lines left out because of the limit
+    hidden: int  # lines left out after these because of the limit
+    earlier: int = 0  # and before them
 
 
-def tape(detail: RequestDetail, limit: int | None = LINE_LIMIT) -> Tape:
-    """At most `limit` lines; None: all."""
-    lines = tuple(_lines(detail))
-    shown = lines if limit is None else lines[:limit]
-    return Tape(shown, len(lines) - len(shown))
+def tape(
+    detail: RequestDetail, limit: int | None = LINE_LIMIT, marked: Byte | None = None
+) -> Tape:
+    """At most `limit` lines, those about the byte that is marked; None: all."""
+    total = sum(map(_height, detail.tape)) + len(list(_gaps(detail)))
+    index = None if marked is None else _line_of(detail, marked)
+    most = total if limit is None else limit
+    first = 0 if index is None or index < most else index - most // 2
+    shown = list(islice(_lines(detail), first, first + most))
+    if marked is not None and index is not None:
+        line = shown[index - first]
+        assert isinstance(line, TapeLine)
+        shown[index - first] = replace(line, marked=marked.offset - line.start)
+    return Tape(tuple(shown), total - first - len(shown), first)
+
+
+def _line_of(detail: RequestDetail, byte: Byte) -> int | None:
+    """Which line has it, if one does."""
+    above, at = 0, [0, 0]
+    for chunk in detail.tape:
+        place = byte.offset - at[chunk.inbound]
+        if chunk.inbound == byte.inbound and 0 <= place < len(chunk.data):
+            return above + place // LINE_BYTES
+        at[chunk.inbound] += chunk.size
+        above += _height(chunk)
+    return None
+
+
+def _height(chunk: TapeChunk) -> int:
+    """How many lines `_chunk_lines` makes of it."""
+    lines = max(1, -(-len(chunk.data) // LINE_BYTES))
+    return lines + (0 < len(chunk.data) < chunk.size)
 
 
 def _lines(detail: RequestDetail) -> Iterator[TapeLine | Gap]:
     started_us = detail.summary.started_us
+    at = [0, 0]
     for chunk in detail.tape:
-        yield from _chunk_lines(chunk, started_us)
+        yield from _chunk_lines(chunk, started_us, at[chunk.inbound])
+        at[chunk.inbound] += chunk.size
+    yield from _gaps(detail)
+
+
+def _gaps(detail: RequestDetail) -> Iterator[Gap]:
+    """What is missing at the end of the tape."""
     for inbound, payload in ((True, detail.received), (False, detail.sent)):
         yield from _missing(detail, inbound, payload)
 
 
-def _chunk_lines(chunk: TapeChunk, started_us: int) -> Iterator[TapeLine | Gap]:
+def _chunk_lines(chunk: TapeChunk, started_us: int, at: int) -> Iterator[TapeLine | Gap]:
     for start in range(0, max(len(chunk.data), 1), LINE_BYTES):
         piece = chunk.data[start : start + LINE_BYTES]
         halves = piece[:HALF], piece[HALF:]
         first = start == 0
         yield TapeLine(
             inbound=chunk.inbound,
+            start=at + start,
             hex=(hexdump(halves[0]), hexdump(halves[1])),
             text=(ascii_text(halves[0]), ascii_text(halves[1])),
             at_us=started_us + chunk.offset_us if first else None,

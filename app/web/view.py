@@ -7,17 +7,19 @@ error. Knows no route and no service.
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.errors import AppError
 from app.static_files import STATIC
-from app.web import filters, words
+from app.web import access_words, filters, words
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 
@@ -28,8 +30,26 @@ FLASH_COOKIE = "sockpit-flash"
 #: A page is as it was a moment ago; and htmx gets another answer at the same address.
 PAGE_HEADERS = {"Cache-Control": "no-store", "Vary": "HX-Request"}
 
-Flash = Literal["deleted", "saved", "stored", "unstored"]
+#: A path, and no address of another host in any spelling that a browser takes for one.
+_LOCAL = re.compile(r"/(?![/\\])[^\x00-\x20\\\x7f]*")
+
+Flash = Literal[
+    "deleted",
+    "saved",
+    "kept",
+    "dropped",
+    "stored",
+    "unstored",
+    "password",
+    "user",
+    "gone",
+    "revoked",
+]
 _FLASHES: dict[str, str] = {
+    "password": "{} has a new password. Other browsers have to log in again.",
+    "user": "{} can log in now.",
+    "gone": "{} was deleted, and is logged out everywhere.",
+    "revoked": "The token {} is good for nothing any more.",
     "deleted": "{} was deleted. Its requests stay in the log.",
     "saved": "{} was saved.",
     "kept": "The {} were saved. What is more than they allow is being deleted.",
@@ -56,6 +76,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(filters.FILTERS)
     environment.filters.update(words.FILTERS)
+    environment.filters.update(access_words.FILTERS)
     environment.globals["static_url"] = static_url
     return environment
 
@@ -72,7 +93,15 @@ def page(request: Request, template: str, *, status: int = 200, **context: objec
     """A whole page. A line left for it by the page before (`flash`) is shown once."""
     left = request.cookies.get(FLASH_COOKIE)
     html = render(
-        template, theme=theme(request), flash=_flash(left), path=_path(request), **context
+        template,
+        **{
+            "who": getattr(request.state, "who", None),
+            "theme": theme(request),
+            "flash": _flash(left),
+            "path": _path(request),
+            "server_count": None,
+            **context,
+        },
     )
     response = HTMLResponse(html, status, headers=PAGE_HEADERS)
     if left is not None:
@@ -87,7 +116,7 @@ def _path(request: Request) -> str:
 
 def leave_flash(
     response: Response,
-    what: Literal["deleted", "saved", "kept", "dropped", "stored", "unstored"],
+    what: Flash,
     name: str,
 ) -> None:
     """Leave a line for the page that comes next."""
@@ -117,8 +146,29 @@ def partials(html: str, status: int = 200) -> HTMLResponse:
     return HTMLResponse(html, status, headers=PAGE_HEADERS)
 
 
+def local_path(text: str) -> str:
+    """`text` if it is a path of the panel, else its start: a link must not lead to elsewhere."""
+    return text if _LOCAL.fullmatch(text) else "/"
+
+
+def login_first(request: Request, error: AppError) -> Response:
+    """On to the login, and back here after it; a stream is refused, and its page reloads."""
+    if request.url.path.startswith("/live/"):
+        return Response(error.detail, error.status, media_type="text/plain")
+    if is_htmx(request):
+        here = urlsplit(request.headers.get("HX-Current-URL", "/"))
+        to = f"{here.path}?{here.query}" if here.query else here.path
+        return Response(status_code=error.status, headers={"HX-Redirect": _login_at(to)})
+    to = _path(request) if request.method == "GET" else "/"
+    return RedirectResponse(_login_at(to), 303)
+
+
+def _login_at(to: str) -> str:
+    return "/login" if to == "/" else f"/login?{urlencode({'next': to})}"
+
+
 def error_page(request: Request, error: AppError) -> HTMLResponse:
     """The refusal as a page; for htmx as a line in the page that asked."""
     if is_htmx(request):
         return partials(partial("notice", render("_notice.html", text=error.detail)), error.status)
-    return page(request, "error.html", status=error.status, error=error, server_count=None)
+    return page(request, "error.html", status=error.status, error=error)

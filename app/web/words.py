@@ -15,12 +15,12 @@ from app.domain import (
     Count,
     DamagedFile,
     InetAddress,
-    LogStats,
     RequestSummary,
     ServerStatus,
 )
+from app.log_facts import Gap, LogStats
 from app.services.retention import Kept
-from app.web.filters import exact, size
+from app.web.filters import duration, exact, size
 
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -28,6 +28,7 @@ OUTCOME_WORDS: Mapping[str, str] = {
     "idle": "idle limit",
     "unread": "send limit",
     "handshake": "no TLS",
+    "suppressed": "not answered",
 }
 CLOSED_BY_WORDS: Mapping[str, str] = {
     "client": "the client",
@@ -174,7 +175,12 @@ def log_alarms(log: LogStats, damaged: Iterable[DamagedFile]) -> list[Alarm]:
     if log.dropped:
         rows = "1 request is" if log.dropped == 1 else f"{exact(log.dropped)} requests are"
         found.append(
-            Alarm("amber", "The request log has gaps.", f"{rows} missing: its queue was full.")
+            Alarm(
+                "amber",
+                "The request log has gaps.",
+                f"{rows} missing. The log shows where.",
+                "/requests",
+            )
         )
     return found
 
@@ -209,13 +215,57 @@ def totals(servers: list[ServerStatus], log: LogStats) -> Totals:
     )
 
 
+_GAP_CAUSES: Mapping[str, str] = {
+    "dropped": "The queue of the log was full.",
+    "no_room": "The disk had no room for the log.",
+    "failed": "The log could not be written.",
+}
+
+
+def gap(gap: Gap) -> str:
+    """What is missing in the log at one place, and why."""
+    lasted = duration(abs(gap.ended_us - gap.began_us))
+    if gap.reason == "clock_step":
+        way = "back" if gap.ended_us < gap.began_us else "forward"
+        return f"The clock was set {way} by {lasted}. Nothing is missing."
+    if gap.reason == "stalled":
+        return f"Sockpit stood still for {lasted} and answered nothing; datagrams may be missing."
+    if gap.reason == "unclean":
+        return "Sockpit ended before it had written everything; the last requests may be missing."
+    rows = "1 request is" if gap.missing == 1 else f"{exact(gap.missing or 0)} requests are"
+    return f"{rows} missing. {_GAP_CAUSES[gap.reason]}"
+
+
+def requests(rows: int) -> str:
+    return "1 request" if rows == 1 else f"{exact(rows)} requests"
+
+
+#: Servers that are named where requests of many are told of.
+_MOST_NAMED = 8
+
+
+def largest(servers: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Those with the most requests, and how many, the first one first."""
+    most = sorted(servers.items(), key=lambda item: (-item[1], item[0]))
+    return most[:_MOST_NAMED]
+
+
 def found(counted: Count) -> str:
     """How many requests a search finds."""
     if counted.exact:
-        return "1 request" if counted.rows == 1 else f"{exact(counted.rows)} requests"
+        return requests(counted.rows)
     if not counted.rows:
         return "counting took too long"
     return f"{exact(counted.rows)}+ requests"
+
+
+#: Milliseconds that the oldest request waits to be written from which on the log is behind.
+_BEHIND_MS = 1000
+
+
+def behind(log: LogStats) -> int:
+    """How many requests are over, but so long not in the log that its pages lack them."""
+    return log.pending if log.writer_lag_ms >= _BEHIND_MS else 0
 
 
 def forecast(kept: Kept) -> str:
@@ -240,6 +290,9 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "command": command,
     "forecast": forecast,
     "found": found,
+    "gap": gap,
+    "largest": largest,
     "outcome": outcome,
+    "requests": requests,
     "short_address": short_address,
 }

@@ -1,6 +1,7 @@
 """One server in this process, for as long as the process that started it lives.
 
-Says `ready PORT`, or `not available: REASON`, on one line of stdout; ends by SIGTERM.
+Says `ready PORT`, or `not available: REASON`, on one line of stdout; ends by SIGTERM. One that is
+`logged` writes all to the log by SIGUSR1 and says so: `stored N dropped M`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--handler", choices=("stream", "message", "datagram"), default="stream")
     parser.add_argument("--backlog", type=int, help="of the listener; else the family's own")
     parser.add_argument("--threads", type=int, help="of a pool; else its own")
-    parser.add_argument("--run", choices=("bare", "watched", "hosted"), default="bare")
+    parser.add_argument("--run", choices=("bare", "watched", "hosted", "logged"), default="bare")
     parser.add_argument("--app", action="store_true", help="be as large as the app's process")
     return parser.parse_args()
 

@@ -7,6 +7,7 @@ import functools
 import importlib
 import itertools
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from bench.servers.__main__ import announce
@@ -21,12 +22,26 @@ def serve(chosen: argparse.Namespace) -> None:
         announce(server.server_address)
         server.serve_forever()
         return
-    background = _background(chosen)
-    # Taken by sigwait() below, in the one thread that has time for it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if chosen.run == "logged":
+        logged = importlib.import_module("bench.servers.logged")
+        with logged.recording() as recorder:
+            _serve_watched(chosen, logged.sink(recorder), lambda: logged.flushed(recorder))
+        return
+    _serve_watched(chosen, _counting(), str)
+
+
+def _serve_watched(
+    chosen: argparse.Namespace, sink: Callable[[Any], object], report: Callable[[], str]
+) -> None:
+    """In a thread or a process, until SIGTERM; each SIGUSR1 is answered with a report."""
+    background = _background(chosen, sink)
+    # Taken by sigwait() below, in the one thread that has time for them.
+    told = {signal.SIGTERM, signal.SIGUSR1}
+    signal.pthread_sigmask(signal.SIG_BLOCK, told)
     background.start()
     announce(background.address)
-    signal.sigwait({signal.SIGTERM})
+    while signal.sigwait(told) == signal.SIGUSR1:
+        print(report(), flush=True)
     background.stop()
 
 
@@ -49,14 +64,19 @@ def wanted(module: Any, name: str) -> Any:
     return found
 
 
-def _background(chosen: argparse.Namespace) -> Any:
-    """Served with a sink: what is told is counted, the tape runs."""
-    module = importlib.import_module("sockcore")
+def _counting() -> Callable[[object], None]:
+    """A sink that counts what is told, and keeps nothing of it."""
     seen = itertools.count()
 
     def sink(_event: object) -> None:
         next(seen)
 
+    return sink
+
+
+def _background(chosen: argparse.Namespace, sink: Callable[[Any], object]) -> Any:
+    """Served with a sink: the tape runs."""
+    module = importlib.import_module("sockcore")
     if chosen.run == "hosted":
         target = "bench.servers.socketservers:make_server"
         return wanted(module, "HostedServer")(target, (chosen,), sink=sink)

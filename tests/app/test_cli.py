@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,7 +14,7 @@ from app.cli.healthcheck import healthcheck
 from app.cli.serve import serve
 from tests.clients import Client
 from tests.conftest import LaunchApp
-from tests.running import ROOT, free_port
+from tests.running import free_port
 from tests.waiting import DEADLINE_S
 
 
@@ -74,15 +72,7 @@ def test_data_directory_that_cannot_be_used_is_one_line(launch: LaunchApp, folde
 
 def test_healthcheck_finds_an_app_that_listens_everywhere(launch: LaunchApp) -> None:
     app = launch({"HOST": "0.0.0.0"}).start()
-    told = subprocess.run(
-        [sys.executable, "-m", "app", "healthcheck"],
-        cwd=ROOT,
-        env=app.environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    told = app.command("healthcheck")
     assert (told.returncode, told.stdout, told.stderr) == (0, "ok\n", "")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from app.errors import Conflict
-from app.instance import InstanceLock
+from app.instance import InstanceLock, RunMark
 from tests.descriptors import count as descriptors_open
 
 HOLD = """
@@ -83,3 +84,18 @@ def test_what_is_left_in_the_file_does_not_matter(tmp_path: Path, left: bytes) -
     (tmp_path / "lock").write_bytes(left)
     InstanceLock(tmp_path).release()
     assert (tmp_path / "lock").read_bytes() == b"%d\n" % os.getpid()
+
+
+def test_a_mark_is_left_by_who_does_not_remove_it(tmp_path: Path) -> None:
+    before_us = time.time_ns() // 1000 - 1_000_000
+    first = RunMark(tmp_path)
+    assert first.left_us is None
+    first.make()
+    second = RunMark(tmp_path)
+    assert second.left_us is not None
+    assert before_us < second.left_us <= time.time_ns() // 1000 + 1_000_000
+    second.remove()  # it never ran: what the first left is still to be told
+    assert RunMark(tmp_path).left_us == second.left_us
+    second.make()
+    second.remove()
+    assert RunMark(tmp_path).left_us is None

@@ -188,21 +188,6 @@ def test_servers_are_back_after_an_orderly_end_too(app_process: RunningApp) -> N
     assert after["started_at"] > before["started_at"]
 
 
-def test_second_process_is_refused_before_it_touches_a_port(
-    app_process: RunningApp, launch: LaunchApp
-) -> None:
-    first = app_process
-    server = first.api.post("servers", definition())
-    second = launch({"DATA_DIR": str(first.data_dir), "PORT": str(first.port)})
-    # Its port is taken too, which it would say if it had tried.
-    assert second.launch().wait(DEADLINE_S) == 4
-    assert f"in use by pid {first.pid}" in second.log
-    assert len(second.log.splitlines()) == 1
-    with Client(server) as client:
-        assert client.ask(b"still here") == b"still here"
-    assert first.stop() == 0
-
-
 def test_panel_port_that_is_taken_is_one_line(launch: LaunchApp, taken: int) -> None:
     app = launch({"PORT": str(taken)})
     assert app.launch().wait(DEADLINE_S) == 6
@@ -227,3 +212,35 @@ def test_handler_thread_that_outlives_its_server_is_told(app_process: RunningApp
     (row,) = app.api.finished("sleepy", 1)
     assert (row["outcome"], row["closed_by"]) == ("stopped", "stop")
     assert app.stop() == 0
+
+
+def test_an_unclean_end_is_told_once_by_the_first_start_that_succeeds(
+    app_process: RunningApp,
+) -> None:
+    app = app_process
+    app.kill()
+    with socket.create_server(("127.0.0.1", app.port)):
+        assert app.launch().wait(DEADLINE_S) == 6
+    app.start()
+    (gap,) = eventually(lambda: app.api.gaps("unclean"))
+    assert gap["missing"] is None
+    for _ in range(2):
+        assert app.stop() == 0
+        app.start()
+        assert app.api.gaps("unclean") == [gap]
+
+
+def test_an_end_that_loses_requests_is_none_that_is_clean(launch: LaunchApp) -> None:
+    app = launch({"FAILPOINTS": "log.before_begin=raise:EIO@2"}).start()
+    server = app.api.post("servers", definition(name="echo"))
+    for number in range(2):
+        with Client(server) as client:
+            client.ask(b"%d" % number)
+        equal(lambda: app.api.get("log/stats")["received"], number + 1)
+        if number == 0:
+            equal(lambda: app.api.get("log/stats")["stored"], 1)
+    assert app.stop() == 0
+    assert "finished requests not written" in app.log
+    app.settings["FAILPOINTS"] = ""
+    app.start()
+    assert len(eventually(lambda: app.api.gaps("unclean"))) == 1

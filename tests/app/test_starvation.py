@@ -48,7 +48,7 @@ def test_server_says_what_it_suffers_from_until_it_is_over(
     eventually(lambda: app.api.get("servers/crowded")["error"] is None)
     with Client(server) as client:
         assert client.ask(b"room again") == b"room again"
-    assert app.api.client.get("/servers").status_code == 200
+    assert app.api.pages.get("/servers").status_code == 200
     assert app.stop() == 0
 
     port = server["server_address"][1]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.running import RunningApp
+from tests.running import SESSION_COOKIE, RunningApp
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
@@ -32,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # For this package only: while it is open, its event loop counts as running in the main thread.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.fail(f"{CHROMIUM} is not there: run these tests by `make test`, which installs it")
     with sync_playwright() as playwright:
@@ -48,6 +55,21 @@ def browser() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+def log_in(context: BrowserContext, url: str, secret: str) -> None:
+    """Be logged in, by the secret of a session."""
+    context.add_cookies(
+        [
+            {
+                "name": SESSION_COOKIE,
+                "value": secret,
+                "url": url,
+                "httpOnly": True,
+                "sameSite": "Lax",
+            }
+        ]
+    )
 
 
 class Watched:
@@ -72,6 +94,11 @@ class Watched:
         if kind in ("error", "warning") and "status of 4" not in text:
             self.complaints.append(f"{kind}: {text}")
 
+    def turn(self, page: Page, path: str) -> None:
+        """The next page in the same tab."""
+        self.complaints += page.evaluate("window.violations")
+        page.goto(self._url + path)
+
     def leave(self, page: Page) -> None:
         """Close it: a browser keeps but six streams open to one host."""
         self.complaints += page.evaluate("window.violations")
@@ -87,6 +114,7 @@ class Watched:
 def panel(browser: Browser, app_process: RunningApp) -> Iterator[Watched]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     watched = Watched(context, app_process.url)
+    log_in(context, app_process.url, app_process.api.log_in())
     yield watched
     complaints = watched.all_complaints()
     context.close()

@@ -82,3 +82,30 @@ def test_copies_are_the_same_bytes(talked: RunningApp, panel: Watched) -> None:
     answer = subprocess.run(["sh", "-c", command], capture_output=True, timeout=20, check=True)
     assert answer.stdout == ODD
     panel.leave(page)
+
+
+def test_a_byte_is_gone_to_by_the_form_and_by_the_address(
+    talked: RunningApp, panel: Watched
+) -> None:
+    ask(talked.api.get("servers/echo"), bytes(range(256)) * 20)
+    (row,) = talked.api.finished("echo", 5)[:1]
+    page = panel.open(f"/requests/{row['id']}")
+    page.get_by_label("Go to byte").fill("0x1234")
+    page.get_by_role("button", name="Go", exact=True).click()
+    expect(page.locator("mark#at")).to_have_text("34")
+    expect(page.locator("mark#at")).to_be_in_viewport()
+    assert page.url.endswith("#at")
+    page.get_by_label("Go to byte").fill("5120")
+    page.get_by_label("of", exact=True).select_option("sent")
+    page.get_by_role("button", name="Go", exact=True).click()
+    expect(page.locator("#error-at")).to_contain_text(
+        "5,120 bytes were sent: 0 to 5,119 (0x13ff)."
+    )
+    expect(page.get_by_label("Go to byte")).to_be_focused()
+    panel.leave(page)
+    page = panel.open(f"/requests/{row['id']}#sent-0x10ab")
+    expect(page.locator("mark#at")).to_have_text("AB")
+    expect(page.locator("mark#at")).to_be_in_viewport()
+    page.evaluate("location.hash = 'received-255'")
+    expect(page.locator("mark#at")).to_have_text("FF")
+    panel.leave(page)

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import SCREENSHOTS, Watched
+from tests.browser.conftest import SCREENSHOTS, Watched, log_in
 from tests.clients import Client, clients
 from tests.running import RunningApp, definition
 from tests.waiting import eventually
@@ -44,6 +44,8 @@ def paths(app: RunningApp) -> dict[str, str]:
         "delete": "/servers/clock/delete",
         "requests": "/requests",
         "request": f"/requests/{newest}",
+        "conversation": f"/requests/{newest}/conversation",
+        "retention": "/requests/retention",
         "handlers": "/handlers",
         "missing": "/servers/nobody",
     }
@@ -70,10 +72,12 @@ def test_without_javascript_everything_is_there_and_works(
     furnished: RunningApp, browser: Browser
 ) -> None:
     context = browser.new_context(java_script_enabled=False)
+    log_in(context, furnished.url, furnished.api.log_in())
     page = context.new_page()
     for path in paths(furnished).values():
         page.goto(furnished.url + path)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert "/login" not in page.url
     page.goto(furnished.url + "/servers")
     row = page.locator("#server-clock")
     row.get_by_role("button", name="Stop").click()

@@ -27,7 +27,7 @@ __all__ = [
     "tcp",
 ]
 
-#: Seconds that a full version may take.
+#: Seconds that a full version may take, where nothing else is said.
 _FULL_S = 170
 
 #: The models that serve many at one time.
@@ -50,10 +50,10 @@ def room_for(model: str, count: int) -> dict[str, object]:
 
 
 def short_and_full(
-    names: str | tuple[str, ...], short: object, full: object
+    names: str | tuple[str, ...], short: object, full: object, *, full_s: int = _FULL_S
 ) -> pytest.MarkDecorator:
     """A test in its short version, and in the full one that `make torture` runs."""
-    marks = [pytest.mark.torture, pytest.mark.timeout(_FULL_S)]
+    marks = [pytest.mark.torture, pytest.mark.timeout(full_s)]
     return pytest.mark.parametrize(
         names,
         [
@@ -111,11 +111,20 @@ class Served(Program):
         return self
 
 
+#: Clients that come one after another before there is an answer.
+_PART = 1_000
+
+
 class Crowd(Program):
     """Many clients in a process of their own."""
 
     def __init__(self) -> None:
         super().__init__("crowd")
+
+    def churn(self, address: Any, count: int) -> None:
+        """So many clients one after another, in parts that each have the whole deadline."""
+        for begun in range(0, count, _PART):
+            self.ask("churn", address=address, count=min(_PART, count - begun))
 
 
 def _place(address: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.store.day_files import DayFiles
-from tests.app.store.samples import finished
+from tests.app.store.samples import finished, requests_of
 from tests.promises.serving import short_and_full
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -23,7 +23,7 @@ def test_r14_long_export(tmp_path: Path, batches: int) -> None:
     wal = tmp_path / "requests" / "20260314.sqlite3-wal"
     with closing(DayFiles(tmp_path)) as store:
         store.append([finished(n, PAYLOAD) for n in range(1_000)])
-        export = store.details()
+        export = requests_of(store.details())
         seen = [next(export).summary.id]
         for batch in range(1, batches + 1):
             store.append([finished(batch * 1_000 + n, PAYLOAD) for n in range(1_000)])

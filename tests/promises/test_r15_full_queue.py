@@ -1,4 +1,5 @@
-"""R15: the queue of the log is full. received = stored + dropped + pending, exactly, always."""
+"""R15: the queue of the log is full. received = stored + dropped + pending, exactly, always; and
+the gaps in the log say how many are missing."""
 
 from __future__ import annotations
 
@@ -52,4 +53,7 @@ def test_r15_full_queue(tmp_path: Path, requests: int) -> None:
         assert wrong == []
         assert (stats.received, stats.pending) == (requests, 0)
         assert store.stats().durable_seq == stats.stored == requests - stats.dropped
+        gaps = store.query(limit=1).gaps
+        assert sum(gap.missing or 0 for gap in gaps) == stats.dropped
+        assert {gap.reason for gap in gaps} == {"dropped"}
         assert recorder.stop(DEADLINE_S)

@@ -27,7 +27,7 @@ MOST = 5 * 1024 * 1024
 CLIENTS = 10
 
 
-@short_and_full(("connections", "messages"), (500, 2_000), (200_000, 800_000))
+@short_and_full(("connections", "messages"), (500, 2_000), (200_000, 800_000), full_s=600)
 @pytest.mark.parametrize("model", ["single", *CONCURRENT])
 def test_r29_soak(model: str, connections: int, messages: int) -> None:
     handler = "EchoMessage" if model == "event" else "EchoLines"
@@ -43,13 +43,13 @@ def test_r29_soak(model: str, connections: int, messages: int) -> None:
         ) as server,
         Crowd() as crowd,
     ):
-        crowd.ask("churn", address=server.address, count=connections // 5)
+        crowd.churn(server.address, connections // 5)
         crowd.ask("talk", address=server.address, clients=clients, rounds=messages // 5 // clients)
         warm = connections // 5 + clients
         equal(lambda: server.report()["outcomes"], {"ok": warm})
         base, base_rss = figures(server.pid), rss(server.pid)
 
-        crowd.ask("churn", address=server.address, count=connections)
+        crowd.churn(server.address, connections)
         crowd.ask("talk", address=server.address, clients=clients, rounds=messages // clients)
         total = warm + connections + clients
         equal(lambda: server.report()["outcomes"], {"ok": total})

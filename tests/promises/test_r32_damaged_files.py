@@ -62,7 +62,7 @@ def test_r32_damaged_day_is_moved_aside_and_the_log_goes_on(launch: LaunchApp, w
     assert moved.name.startswith(path.stem)
     assert moved.read_bytes() == damaged
     for page in ("/servers", "/requests", "/requests/retention"):
-        html = api.client.get(page).text
+        html = api.pages.get(page).text
         assert "A day of the request log was damaged." in html
         assert moved.name in html
         assert ".recover" in html
@@ -71,8 +71,8 @@ def test_r32_damaged_day_is_moved_aside_and_the_log_goes_on(launch: LaunchApp, w
     stats = api.get("log/stats")
     assert (stats["state"], stats["stored"], stats["dropped"]) == ("ok", 3, 0)
     where_to = f"/requests/retention/damaged/{moved.name}/acknowledge"
-    assert api.client.post(where_to).status_code == 303
-    assert "was damaged" not in api.client.get("/servers").text
+    assert api.pages.post(where_to).status_code == 303
+    assert "was damaged" not in api.pages.get("/servers").text
     assert app.stop() == 0
     assert moved.read_bytes() == damaged
     moved.unlink()

@@ -1,34 +1,23 @@
-"""Records of connections and requests, the table of the open ones, how a peer is written."""
+"""Records of connections and requests, how a peer is written."""
 
 from __future__ import annotations
 
 import os
 import socket
 import time
-import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sockcore.connections import Connection, Request
+from sockcore.connections import Datagram
 from sockcore.events import ClosedBy, Outcome
 from sockcore.failures import Tracebacks
 from sockcore.limits import Limits
 from sockcore.peers import peer_label
-from sockcore.table import ConnectionTable
 from sockcore.tape import Tape
+from tests.sockcore.records import datagrams, stream
 from tests.sockcore.serving import wait_until
-
-
-def stream(number: int = 1) -> Connection:
-    connection = Connection(number, ("127.0.0.1", 4000 + number), "peer", stream=True)
-    connection.request = Request(number, connection, Tape(Limits()))
-    return connection
-
-
-def datagrams(number: int = 1) -> Connection:
-    return Connection(number, ("127.0.0.1", 4000 + number), "peer", stream=False)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +68,76 @@ def test_closed_socket_has_no_process_to_tell() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ended_by", "cut"), [(None, False), ("panel", True), ("idle", True), ("stop", False)]
+)
+def test_cut_is_who_was_cut_by_hand_or_for_being_idle(
+    ended_by: ClosedBy | None, cut: bool
+) -> None:
+    connection = stream()
+    connection.ended_by = ended_by
+    assert connection.is_cut is cut
+    assert not datagrams().is_cut
+
+
+def test_info_of_a_stream() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        connection = stream(7, near)
+        connection.thread = "process 7"
+        connection.tape.note(True, b"x" * 40)
+        connection.tape.note(False, b"answer")
+        info = connection.info(time.monotonic_ns())
+        assert (info.id, info.peer, info.thread) == (7, "127.0.0.1:4007", "process 7")
+        assert (info.bytes_in, info.bytes_out) == (40, 6)
+        assert info.last_bytes == b"x" * 32
+        assert info.fileno == near.fileno()
+        assert info.opened_us == connection.opened_us
+    assert connection.info(time.monotonic_ns()).fileno is None
+
+
+def test_thread_is_told_by_its_name_where_that_is_known() -> None:
+    connection = stream()
+    assert connection.info(0).thread is None
+    connection.thread = 7
+    assert connection.info(0, {7: "pool-1", 8: "pool-2"}).thread == "pool-1"
+    assert connection.info(0, {8: "pool-2"}).thread == "thread 7"
+
+
+def test_info_of_a_datagram_peer() -> None:
+    peer = datagrams()
+    peer.bytes_in, peer.bytes_out, peer.last_bytes = 3, 4, b"abc"
+    info = peer.info(time.monotonic_ns())
+    assert (info.bytes_in, info.bytes_out, info.last_bytes) == (3, 4, b"abc")
+    assert info.fileno is None
+    assert info.thread is None
+
+
+def test_silence_is_counted_from_the_last_bytes() -> None:
+    connection = stream()
+    tape = connection.tape
+    later = tape.began_ns + 5_000_000_000
+    assert connection.info(later).idle_s == 5.0
+    wait_until(lambda: time.monotonic_ns() > tape.began_ns, "a tick of the clock")
+    tape.note(False, b"answer")
+    assert connection.info(later).idle_s < 5.0
+    assert connection.info(tape.last_ns - 1).idle_s == 0.0  # asked while bytes crossed
+
+
+def test_shutting_what_is_gone_is_no_error() -> None:
+    stream().shut(socket.SHUT_RDWR)
+    datagrams().shut(socket.SHUT_RDWR)
+    near, far = socket.socketpair()
+    connection = stream(1, near)
+    with far:
+        connection.shut(socket.SHUT_WR)
+        assert far.recv(1) == b""
+        near.close()
+        connection.shut(socket.SHUT_RDWR)
+    del near
+    connection.shut(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
     ("ended_by", "reset", "error", "peer_ended", "verdict"),
     [
         (None, False, None, False, ("ok", "handler")),
@@ -98,131 +157,20 @@ def test_verdict(
     peer_ended: bool,
     verdict: tuple[Outcome, ClosedBy],
 ) -> None:
-    request = stream().request
-    assert request is not None
+    request = stream()
     request.ended_by, request.reset, request.error = ended_by, reset, error
     request.tape.peer_ended = peer_ended
     assert request.verdict() == verdict
 
 
-def test_table_lists_the_oldest_first_and_finds_by_id() -> None:
-    table = ConnectionTable()
-    first, second, third = (stream(n) for n in (1, 2, 3))
-    for connection in (first, second, third):
-        table.add(connection)
-    assert table.remove(second)
-    assert not table.remove(second)
-    assert table.all() == [first, third]
-    assert len(table) == 2
-    assert table.get(3) is third
-    assert table.get(2) is None
-
-
-def test_table_gives_copies() -> None:
-    table = ConnectionTable()
-    table.add(stream())
-    table.all().clear()
-    assert len(table) == 1
-
-
-def test_peer_heard_of_is_the_quietest_no_more() -> None:
-    table = ConnectionTable()
-    first, second = datagrams(1), datagrams(2)
-    table.add(first)
-    table.add(second)
-    assert table.quietest_peer() is first
-    assert table.peer(first.address) is first
-    assert table.quietest_peer() is second
-    table.remove(second)
-    assert table.quietest_peer() is first
-    assert table.peer(second.address) is None
-    table.remove(first)
-    assert table.quietest_peer() is None
-
-
-def test_streams_are_no_datagram_peers() -> None:
-    table = ConnectionTable()
-    connection = stream()
-    table.add(connection)
-    assert table.quietest_peer() is None
-    assert table.peer(connection.address) is None
-
-
-def test_peer_without_an_address_is_a_peer() -> None:
-    table = ConnectionTable()
-    unnamed = Connection(1, None, "unnamed", stream=False)
-    table.add(unnamed)
-    assert table.peer(None) is unnamed
-
-
-@pytest.mark.parametrize(
-    ("ended_by", "cut"), [(None, False), ("panel", True), ("idle", True), ("stop", False)]
-)
-def test_cut_is_who_was_cut_by_hand_or_for_being_idle(
-    ended_by: ClosedBy | None, cut: bool
-) -> None:
-    connection = stream()
-    assert connection.request is not None
-    connection.request.ended_by = ended_by
-    assert connection.is_cut is cut
-    assert not datagrams().is_cut
-
-
-def test_info_of_a_stream() -> None:
-    connection = stream(7)
-    near, far = socket.socketpair()
-    with near, far:
-        connection.sock = weakref.ref(near)
-        connection.thread = "Thread-7"
-        assert connection.request is not None
-        connection.request.tape.note(True, b"x" * 40)
-        connection.request.tape.note(False, b"answer")
-        info = connection.info(time.monotonic_ns())
-        assert (info.id, info.peer, info.thread) == (7, "peer", "Thread-7")
-        assert (info.bytes_in, info.bytes_out) == (40, 6)
-        assert info.last_bytes == b"x" * 32
-        assert info.fileno == near.fileno()
-        assert info.opened_us == connection.opened_us
-    assert connection.info(time.monotonic_ns()).fileno is None
-
-
-def test_info_of_a_datagram_peer() -> None:
+def test_datagram_is_of_a_peer_which_is_no_request() -> None:
     peer = datagrams()
-    peer.bytes_in, peer.bytes_out, peer.last_bytes = 3, 4, b"abc"
-    info = peer.info(time.monotonic_ns())
-    assert (info.bytes_in, info.bytes_out, info.last_bytes) == (3, 4, b"abc")
-    assert info.fileno is None
-    assert info.thread is None
-
-
-def test_silence_is_counted_from_the_last_bytes() -> None:
-    connection = stream()
-    assert connection.request is not None
-    tape = connection.request.tape
-    later = tape.began_ns + 5_000_000_000
-    assert connection.info(later).idle_s == 5.0
-    wait_until(lambda: time.monotonic_ns() > tape.began_ns, "a tick of the clock")
-    tape.note(False, b"answer")
-    assert connection.info(later).idle_s < 5.0
-    assert connection.info(tape.last_ns - 1).idle_s == 0.0  # asked while bytes crossed
-
-
-def test_shutting_what_is_gone_is_no_error() -> None:
-    connection = stream()
-    connection.shut(socket.SHUT_RDWR)
-    near, far = socket.socketpair()
-    with far:
-        connection.sock = weakref.ref(near)
-        connection.shut(socket.SHUT_WR)
-        assert far.recv(1) == b""
-        near.close()
-        connection.shut(socket.SHUT_RDWR)
-    del near
-    connection.shut(socket.SHUT_RDWR)
+    assert Datagram(1, peer, Tape(Limits())).connection is peer
+    assert peer.request is None
 
 
 def test_the_end_of_a_long_traceback_is_kept() -> None:
-    request = Request(1, Connection(1, None, "unnamed", stream=True), Tape(Limits()))
+    request = stream()
     try:
         raise ValueError("x" * 1_000_000 + " the cause")
     except ValueError as error:

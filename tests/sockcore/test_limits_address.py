@@ -11,9 +11,9 @@ import pytest
 
 import sockcore
 from sockcore import ConnectionOpened, ConnectionRefused, Limits
-from sockcore.connections import Connection, Request
+from sockcore.streams import Stream
 from sockcore.table import ConnectionTable
-from sockcore.tape import Tape
+from tests.sockcore.records import stream
 from tests.sockcore.serving import DEADLINE_S, join, read_all
 from tests.sockcore.watching import LOOPBACK, Echo, Watched, caller, factory, watched
 from tests.waiting import eventually
@@ -98,19 +98,22 @@ def test_local_clients_have_no_address_to_count_by(socket_dir: Path) -> None:
 )
 def test_threads_that_accept_at_once_do_not_exceed_it(limits: Limits) -> None:
     """Eight of them race for ten places, again and again."""
-    table = ConnectionTable()
+    lock = threading.Lock()
+    table = ConnectionTable(lock)
     start = threading.Barrier(8)
-    admitted: list[Connection] = []
+    admitted: list[Stream] = []
 
     def accept(numbers: range) -> None:
         start.wait(DEADLINE_S)
         for number in numbers:
-            connection = Connection(number, ("127.0.0.1", number), "peer", stream=True)
-            connection.request = Request(number, connection, Tape(limits))
-            if table.admit(connection, limits) is None:
+            connection = stream(number)
+            with lock:
+                refused = table.admit_locked(connection, limits)
+            if refused is None:
                 assert len(table) <= 10
                 admitted.append(connection)
-                table.remove(connection)
+                with lock:
+                    table.remove_locked(connection)
 
     threads = [
         threading.Thread(target=accept, args=(range(n * 1000, n * 1000 + 500),)) for n in range(8)
@@ -120,8 +123,7 @@ def test_threads_that_accept_at_once_do_not_exceed_it(limits: Limits) -> None:
     for thread in threads:
         join(thread)
     assert admitted
-    full = [Connection(n, ("127.0.0.1", n), "peer", stream=True) for n in range(11)]
-    refusals = [table.admit(connection, limits) for connection in full]
+    refusals = [table.admit_locked(stream(n), limits) for n in range(11)]
     assert refusals[:10] == [None] * 10
     assert refusals[10] is not None
 
@@ -133,5 +135,5 @@ def test_pool_that_accepts_in_many_threads_never_has_more_than_the_limit(socket_
         clients = [stack.enter_context(caller(w.server)) for _ in range(60)]
         eventually(lambda: w.server.totals().refused_total == len(clients) - most)
         assert w.server.totals().connections == most
-        assert len(w.heard.of(ConnectionOpened)) == most
         w.heard.wait_for(ConnectionRefused, len(clients) - most)
+        assert len(w.heard.of(ConnectionOpened)) == most

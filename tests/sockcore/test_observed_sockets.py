@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from sockcore.limits import Limits
-from sockcore.observe import ObservedDatagramSocket, ObservedSocket, adopt
+from sockcore.observe import ObservedDatagramSocket, ObservedSocket
 from sockcore.tape import Tape
 from tests.sockcore.serving import DEADLINE_S, datagrams, read_all
-from tests.sockcore.wires import exactly, tcp_pair, wire
+from tests.sockcore.wires import adopt, exactly, tcp_pair, wire
 
 LOOPBACK = ("127.0.0.1", 0)
 

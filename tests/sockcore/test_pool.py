@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -212,6 +213,27 @@ def test_idle_threads_end(monkeypatch: pytest.MonkeyPatch) -> None:
         equal(lambda: inner._pool._threads, 2)  # those that are kept
         with connected(server) as client:
             assert ask(client).startswith(b"pool-")
+
+
+def test_two_that_end_at_once_leave_enough() -> None:
+    """As when two see at the same time that there is one more than is kept."""
+    with serving() as (server, _):
+        inner: Any = server._server
+        eventually(lambda: inner._pool is not None and inner._pool._threads == 2)
+        pool = inner._pool
+        pool._threads += 1
+        try:
+            with ThreadPoolExecutor(8) as askers:
+                start = threading.Barrier(8)
+
+                def ask_once(_number: int) -> bool:
+                    start.wait(20)
+                    return bool(pool._is_spare())
+
+                assert sum(askers.map(ask_once, range(8))) == 1
+        finally:
+            pool._threads -= 1
+            pool._going.clear()
 
 
 def test_server_close_waits_for_requests_at_work() -> None:

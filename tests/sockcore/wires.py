@@ -10,11 +10,12 @@ import hashlib
 import select
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from sockcore.events import Bytes
 from sockcore.limits import Limits
-from sockcore.observe import ObservedSocket, adopt
+from sockcore.observe import ObservedSocket, taken_over
 from sockcore.tape import Tape
 from tests.sockcore.serving import DEADLINE_S
 
@@ -24,6 +25,15 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
         near = socket.create_connection(listener.getsockname(), DEADLINE_S)
         far, _ = listener.accept()
     return near, far
+
+
+def adopt(
+    sock: socket.socket, tape: Tape, record: object, ended: Callable[[Any], None] | None
+) -> ObservedSocket:
+    """The same connection, counted and taped from here on."""
+    observed = taken_over(sock)
+    observed.tape, observed.record, observed.ended = tape, record, ended
+    return observed
 
 
 class Wire:

@@ -40,7 +40,7 @@ def told(api: Api, name: str) -> str:
         for way in ("received", "sent")
     ]
     pages = [f"/servers/{name}", *(f"/requests/{row['id']}" for row in rows)]
-    html = [api.client.get(page).text for page in pages]
+    html = [api.pages.get(page).text for page in pages]
     connections = api.call("GET", f"servers/{name}/connections").text
     return "\n".join([str(details), *payloads, connections, *html])
 
@@ -105,7 +105,7 @@ def test_a_policy_keeps_as_much_as_it_says(
         assert client.ask(data[:700]) == data[:700]
         equal(lambda: [row["bytes_out"] for row in api.requests(server["name"])], [700])
         assert client.ask(data[700:]) == data[700:]
-        page = api.client.get(f"/servers/{server['name']}").text
+        page = api.pages.get(f"/servers/{server['name']}").text
     assert ("not shown" in page) is (policy == "sizes")
     (row,) = api.finished(server["name"], 1)
     detail = api.get(f"requests/{row['id']}")
@@ -114,7 +114,7 @@ def test_a_policy_keeps_as_much_as_it_says(
         assert detail[way]["sha256"] == hashlib.sha256(data).hexdigest()
         sizes = [chunk["bytes"] for chunk in detail["tape"] if chunk["direction"] == direction]
         assert sum(sizes) == 1280
-    assert api.client.get(f"/requests/{row['id']}").status_code == 200
+    assert api.pages.get(f"/requests/{row['id']}").status_code == 200
 
 
 @pytest.mark.parametrize("capture", [{"policy": "sizes"}, {"mask": ["text:hunter2"]}])

@@ -216,12 +216,12 @@ def test_no_key_leaves_by_any_answer_page_or_log(
             api.call("POST", PATH, json={"name": "Bad", "pem": pem})
             for pem in broken(certificates).values()
         ),
-        api.client.post("/certificates", data={"name": "Bad", "pem": text(certificates.server)}),
+        api.pages.post("/certificates", data={"name": "Bad", "pem": text(certificates.server)}),
         api.call("GET", PATH),
     ]
     make_server(name=f"{stored}-s", tls={"certificate": stored})
     answers += [
-        api.client.get(path)
+        api.pages.get(path)
         for path in (
             *("/certificates", "/new", f"/servers/{stored}-s", f"/servers/{stored}-s/edit"),
             *(f"/api/v1/servers/{stored}-s", "/api/v1/servers", f"/certificates/{stored}/delete"),

@@ -39,7 +39,7 @@ def test_a_client_that_reads_nothing_is_cut(
         (row,) = api.finished(server["name"], 1)
         sender.join()
     assert (row["outcome"], row["closed_by"]) == ("unread", "unread")
-    page = api.client.get(f"/servers/{server['name']}").text
+    page = api.pages.get(f"/servers/{server['name']}").text
     assert "send limit" in page
 
 
@@ -97,7 +97,7 @@ def test_a_slow_handler_is_told_of_and_goes_on(
     with Client(server) as client:
         client.send(str(end).encode())
         equal(lambda: api.get(path)["overdue_total"], 1)
-        assert "Slow" in api.client.get(f"/{path}").text
+        assert "Slow" in api.pages.get(f"/{path}").text
         end.touch()
         assert client.receive(4) == b"done"
     (row,) = api.finished(server["name"], 1)

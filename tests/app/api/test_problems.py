@@ -89,7 +89,7 @@ def test_refused_method_tells_those_that_are_allowed(api: Api) -> None:
 
 
 def test_refusal_outside_of_the_api_is_a_page(api: Api) -> None:
-    response = api.client.get("/servers/nobody")
+    response = api.pages.get("/servers/nobody")
     assert response.status_code == 404
     assert response.headers["content-type"].startswith("text/html")
     assert "nobody" in response.text
@@ -97,7 +97,7 @@ def test_refusal_outside_of_the_api_is_a_page(api: Api) -> None:
 
 def test_name_in_a_refusal_is_escaped(api: Api) -> None:
     hostile = "/servers/%3Cimg%20src=x%20onerror=alert(1)%3E"
-    page = api.client.get(hostile)
+    page = api.pages.get(hostile)
     assert page.status_code == 404
     assert "<img" not in page.text
 

@@ -119,6 +119,7 @@ def test_rows_of_one_server_are_its_own(api: Api, make_server: MakeServer) -> No
 
 def test_server_that_nobody_asked_has_an_empty_page(api: Api) -> None:
     page = api.get("requests", server="nobody-at-all")
+    page.pop("gaps")  # those of the whole log, if there are any
     assert page == {"items": [], "next": None, "newer": None, "partial": False}
 
 

@@ -40,6 +40,7 @@ SERVER = {
     "errors_total": int,
     "refused_total": int,
     "dropped_total": int,
+    "suppressed_total": int,
     "overdue_total": int,
     "bytes_in": int,
     "bytes_out": int,
@@ -89,7 +90,9 @@ STATS = {
     "index_lag_rows": int,
     "state": str,
     "error": type(None),
+    "failures": int,
 }
+GAP = {"reason": str, "began_at": str, "ended_at": str, "missing": int, "after": str}
 
 
 RETENTION = {
@@ -127,6 +130,8 @@ def test_server_has_its_fields(api: Api, make_server: MakeServer) -> None:
         "max_queue": int,
         "max_children": int,
         "backlog": int,
+        "replies_per_s": int,
+        "replies_from_port": int,
     }
     assert server["capture"] == {"policy": "full", "bytes": 65_536, "mask": []}
     assert all(TIME.fullmatch(moment) for moment in times(server))
@@ -191,7 +196,7 @@ def test_request_has_its_fields(api: Api, make_server: MakeServer) -> None:
 @pytest.mark.parametrize("path", ["servers", "requests", "log/days", "kinds", "handlers"])
 def test_list_is_items_and_next(api: Api, path: str) -> None:
     page = api.get(path)
-    more = {"newer", "partial"} if path == "requests" else set()
+    more = {"newer", "partial", "gaps"} if path == "requests" else set()
     assert set(page) == {"items", "next"} | more
     assert isinstance(page["items"], list)
 
@@ -242,6 +247,12 @@ OPERATIONS = {
     ("get", "/api/v1/log/retention"): "getRetention",
     ("patch", "/api/v1/log/retention"): "updateRetention",
     ("get", "/api/v1/log/days"): "listLogDays",
+    ("get", "/api/v1/log/exports/{export_id}"): "getExport",
+    ("delete", "/api/v1/log/exports/{export_id}"): "cancelExport",
+    ("post", "/api/v1/log/deletions"): "planDeletion",
+    ("get", "/api/v1/log/deletions/{deletion_id}"): "getDeletion",
+    ("delete", "/api/v1/log/deletions/{deletion_id}"): "cancelDeletion",
+    ("post", "/api/v1/log/deletions/{deletion_id}/confirm"): "confirmDeletion",
     ("delete", "/api/v1/log/days/{day}"): "deleteLogDay",
     ("get", "/api/v1/kinds"): "listKinds",
     ("get", "/api/v1/handlers"): "listHandlers",

@@ -109,7 +109,7 @@ def test_a_client_that_shows_a_certificate_is_named_by_it(
         assert ask(client, b"it is me\n") == b"it is me\n"
         (connection,) = api.connections(server["name"])
         assert connection["certificate"] == CLIENT_SUBJECT
-        page = api.client.get(f"/servers/{server['name']}").text
+        page = api.pages.get(f"/servers/{server['name']}").text
         assert "CN=device 7" in page
         assert "TLSv1.3" in page
 
@@ -124,7 +124,7 @@ def test_a_client_without_the_right_certificate_is_turned_away_and_that_is_logge
     (row,) = api.finished(server["name"], 1)
     assert row["outcome"] == "handshake"
     assert "certificate" in row["error"]
-    page = api.client.get(f"/requests/{row['id']}").text
+    page = api.pages.get(f"/requests/{row['id']}").text
     assert "no TLS" in page
     assert "The handler raised" not in page
 

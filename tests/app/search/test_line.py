@@ -172,7 +172,7 @@ def test_groups_of_a_filter() -> None:
         ("-dir:in", "negated", "server, peer, kind, outcome, hex"),
         ("-after:-1m", "negated", "turn the condition round"),
         ("kind:ftp", "unknown_kind", "tcp, udp, unix, unix-datagram"),
-        ("outcome:fine", "unknown_outcome", "handshake, lost"),
+        ("outcome:fine", "unknown_outcome", "suppressed, lost"),
         ("dir:up", "unknown_dir", "dir:in or dir:out"),
         ("dir:in x dir:out", "two_dirs", "`dir:out`"),
         ("size:big", "bad_size", "size:>1k"),

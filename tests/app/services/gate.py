@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.domain import LogStats, RequestSummary
-from app.services.recorder import Publish, Recorder
+from app.domain import RequestSummary
+from app.log_facts import LogStats
+from app.services.recorder import News, Publish, Recorder
 from app.store.day_files import DayFiles
 from app.store.requests import RequestEvent
 from tests.app.store.samples import finished
@@ -30,7 +31,7 @@ class Gate(DayFiles):
         self.batches: list[list[RequestEvent]] = []
         self.recorders: list[Recorder] = []
 
-    def append(self, batch: Sequence[RequestEvent]) -> list[RequestSummary]:
+    def append(self, batch: Sequence[RequestEvent]) -> Sequence[RequestSummary]:
         self.reached.release()
         assert self.open.wait(PATIENCE_S)
         if self.failure:
@@ -46,6 +47,7 @@ class Gate(DayFiles):
         max_rows: int = 65_536,
         max_bytes: int = 2**26,
         flush_s: float = 0.01,
+        news: News = lambda _gap: None,
     ) -> Recorder:
         """A recorder that has started."""
         recorder = Recorder(
@@ -55,17 +57,18 @@ class Gate(DayFiles):
             max_rows=max_rows,
             max_bytes=max_bytes,
             flush_s=flush_s,
+            news=news,
         )
         self.recorders.append(recorder)
         recorder.start()
         return recorder
 
-    def hold(self, recorder: Recorder) -> None:
-        """Shut the gate with the writer thread inside and the request 10**9 in its hands."""
+    def hold(self, recorder: Recorder, request_id: int = 10**9) -> None:
+        """Shut the gate with the writer thread inside and that request in its hands."""
         while self.reached.acquire(blocking=False):
             pass
         self.open.clear()
-        recorder.submit(finished(10**9))
+        recorder.submit(finished(request_id))
         assert self.reached.acquire(timeout=PATIENCE_S)
 
     def outcomes(self) -> dict[int, str]:

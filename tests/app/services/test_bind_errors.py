@@ -74,7 +74,7 @@ def test_port_in_use_names_the_transport() -> None:
     assert "(udp)" in told.detail
 
 
-@pytest.mark.parametrize("number", [errno.EADDRINUSE, errno.EACCES, errno.ENOSPC])
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EACCES, errno.ENOSPC])
 def test_trouble_of_a_unix_server_speaks_of_no_port(number: int) -> None:
     told = refusal(spec(UNIX, "unix"), os_error(number))
     assert told.code == "bind_failed"
@@ -92,3 +92,10 @@ def test_what_is_no_system_error_is_told_too() -> None:
     told = refusal(spec(INET), RuntimeError("the handler's own doing"))
     assert (told.code, told.status) == ("start_failed", 503)
     assert "the handler's own doing" in told.detail
+
+
+def test_a_socket_that_is_there_is_not_touched_and_told_of() -> None:
+    told = refusal(spec(UNIX, "unix"), os_error(errno.EADDRINUSE))
+    assert isinstance(told, Conflict)
+    assert (told.code, told.field) == ("socket_name_taken", "address.name")
+    assert "a.sock" in told.detail

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from app.domain import LogStats
+from app.log_facts import LogStats
 from app.services import indexer
 from app.services.indexer import Indexer
 from app.store.requests import RequestStore
@@ -82,6 +83,28 @@ def test_who_writes_comes_first(busy: LogStats) -> None:
     assert blocks.left == 3
     now = stats()
     equal(lambda: blocks.left, 0)
+    made.stop(20)
+
+
+def test_in_a_flood_of_requests_it_waits() -> None:
+    blocks, received = Blocks(10**9), itertools.count(0, 10**6)
+    flood, looks = threading.Event(), threading.Semaphore(0)
+    flood.set()
+
+    def recorder() -> LogStats:
+        looks.release()
+        return replace(stats(), received=next(received) if flood.is_set() else 0)
+
+    made = running(blocks, recorder)
+    eventually(lambda: made._is_flood)  # its first look has nothing to compare with
+    before = blocks.left
+    while looks.acquire(blocking=False):
+        pass
+    for _ in range(30):
+        assert looks.acquire(timeout=20)
+    assert blocks.left == before > 0
+    flood.clear()
+    eventually(lambda: blocks.left < before)
     made.stop(20)
 
 

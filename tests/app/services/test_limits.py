@@ -19,6 +19,8 @@ from tests.app.services.test_definitions import TCP, defined, faults
         ("max_queue", 0, 100_000),
         ("max_children", 1, 10_000),
         ("backlog", 1, 65_535),
+        ("replies_per_s", 0, 1_000_000),
+        ("replies_from_port", 0, 65_535),
     ],
 )
 def test_limits_have_ranges(key: str, least: int, most: int) -> None:

@@ -51,7 +51,7 @@ def test_every_watcher_gets_all() -> None:
 
 def test_watcher_of_one_server_gets_its_own_and_what_concerns_all() -> None:
     async def test(feed: LiveFeed) -> None:
-        with feed.subscribe("one") as watcher:
+        with feed.subscribe(frozenset({"one"})) as watcher:
             feed.publish(notice(1, "other"), notice(2, "one"), notice(3, ""), notice(4, "onerous"))
             assert ids(await watcher.next_batch()) == [2, 3]
 
@@ -60,7 +60,7 @@ def test_watcher_of_one_server_gets_its_own_and_what_concerns_all() -> None:
 
 def test_notices_of_others_do_not_wake_a_watcher() -> None:
     async def test(feed: LiveFeed) -> None:
-        with feed.subscribe("one") as watcher:
+        with feed.subscribe(frozenset({"one"})) as watcher:
             waiting = asyncio.create_task(watcher.next_batch())
             feed.publish(*[notice(1, "other")] * (QUEUE_LIMIT + 1))
             await asyncio.sleep(0)

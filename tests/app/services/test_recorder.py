@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.domain import RequestSummary
+from app.log_facts import Gap
 from app.services.recorder import Recorder
 from tests.app.services.gate import PATIENCE_S, Gate, counts, gated, until
 from tests.app.store.samples import finished, progressed
@@ -170,6 +171,32 @@ def test_stop_tries_a_failing_store_once_more_at_once(
     until(lambda: recorder.stats().state == "failed")
     store.failure = None
     assert recorder.stop(PATIENCE_S)
+    assert store.outcomes() == {1: "ok"}
+
+
+def test_a_stop_that_comes_while_a_try_fails_is_as_quick(
+    store: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.services.recorder.RETRY_FIRST_S", 3600)
+    stopped: list[bool] = []
+
+    def stop() -> None:
+        stopped.append(recorder.stop(PATIENCE_S))
+
+    def hear(_gap: Gap | None) -> None:
+        if stopper.ident is not None:
+            return
+        store.failure = None
+        stopper.start()
+        assert recorder._stop.wait(PATIENCE_S)
+
+    stopper = threading.Thread(target=stop)
+    store.failure = OSError(5, "Input/output error")
+    recorder = store.recorder(news=hear)
+    recorder.submit(finished(1))
+    until(lambda: stopper.ident is not None)
+    stopper.join(PATIENCE_S)
+    assert stopped == [True]
     assert store.outcomes() == {1: "ok"}
 
 

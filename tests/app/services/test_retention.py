@@ -16,6 +16,8 @@ from app.services.retention import LEAST_BYTES, Retention
 from app.store.database import FILE_NAME, Database
 from app.store.day_files import DayFiles
 from app.store.retention import RetentionTable
+from app.who import SOCKPIT
+from tests.acts import ACT, ignore
 from tests.app.store.samples import DAY_US, NOON_US, finished
 from tests.waiting import equal, eventually
 
@@ -39,7 +41,7 @@ def rules(tmp_path: Path) -> Iterator[RetentionTable]:
 @pytest.fixture
 def retention(store: DayFiles, rules: RetentionTable) -> Iterator[Retention]:
     """At noon of 2026-03-18, the fifth day of the log."""
-    made = Retention(rules, store, lambda: NOON + 4 * DAY)
+    made = Retention(rules, store, ignore, lambda: NOON + 4 * DAY)
     yield made
     made.stop(20)
 
@@ -65,21 +67,21 @@ def test_a_day_goes_when_all_of_it_is_older(
     store: DayFiles, rules: RetentionTable, retention: Retention
 ) -> None:
     fill(store)
-    rules.put(RetentionRules(max_age_days=4, max_bytes=0))
+    rules.put(RetentionRules(max_age_days=4, max_bytes=0), ACT)
     retention.hold()
     assert names(store)[-1] == "20260314", "its last hour is not older than four days"
-    rules.put(RetentionRules(max_age_days=3, max_bytes=0))
+    rules.put(RetentionRules(max_age_days=3, max_bytes=0), ACT)
     retention.hold()
     assert names(store)[-1] == "20260315"
-    rules.put(RetentionRules(max_age_days=0, max_bytes=0))
+    rules.put(RetentionRules(max_age_days=0, max_bytes=0), ACT)
     retention.hold()
     assert len(names(store)) == 4
 
 
 def test_the_newest_day_stays_however_old_it_is(store: DayFiles, rules: RetentionTable) -> None:
     fill(store)
-    rules.put(RetentionRules(max_age_days=1, max_bytes=0))
-    Retention(rules, store, lambda: NOON + 1_000 * DAY).hold()
+    rules.put(RetentionRules(max_age_days=1, max_bytes=0), ACT)
+    Retention(rules, store, ignore, lambda: NOON + 1_000 * DAY).hold()
     assert names(store) == ["20260318"]
     assert store.rows("20260318") == 20
 
@@ -89,10 +91,10 @@ def test_the_oldest_days_go_until_the_rest_is_under_the_limit(
 ) -> None:
     fill(store)
     sizes = [day.bytes for day in store.days()]
-    rules.put(RetentionRules(0, sum(sizes)))
+    rules.put(RetentionRules(0, sum(sizes)), ACT)
     retention.hold()
     assert len(names(store)) == 5
-    rules.put(RetentionRules(0, sum(sizes[:3]) + 1))
+    rules.put(RetentionRules(0, sum(sizes[:3]) + 1), ACT)
     retention.hold()
     assert names(store) == ["20260318", "20260317", "20260316"]
 
@@ -102,7 +104,7 @@ def test_of_the_newest_day_alone_the_oldest_rows_go(
 ) -> None:
     fill(store, days=2, rows=100)
     (newest, _) = store.days()
-    rules.put(RetentionRules(0, newest.bytes // 2))
+    rules.put(RetentionRules(0, newest.bytes // 2), ACT)
     retention.hold()
     (held,) = store.days()
     assert (held.day, held.bytes <= newest.bytes // 2) == ("20260315", True)
@@ -115,10 +117,10 @@ def test_the_thread_looks_at_once_and_after_each_change(
     store: DayFiles, rules: RetentionTable, retention: Retention
 ) -> None:
     fill(store)
-    rules.put(RetentionRules(max_age_days=3, max_bytes=0))
+    rules.put(RetentionRules(max_age_days=3, max_bytes=0), ACT)
     retention.start()
     equal(lambda: len(names(store)), 4)
-    assert retention.change({"max_age_days": 1}) == RetentionRules(1, 0)
+    assert retention.change({"max_age_days": 1}, SOCKPIT) == RetentionRules(1, 0)
     equal(lambda: names(store), ["20260318", "20260317"])
     assert rules.get() == RetentionRules(1, 0)
 
@@ -131,7 +133,7 @@ def test_a_failure_is_told_and_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     fill(store)
-    rules.put(RetentionRules(max_age_days=1, max_bytes=0))
+    rules.put(RetentionRules(max_age_days=1, max_bytes=0), ACT)
 
     def failing(_day: str) -> bool:
         raise OSError("read-only file system")
@@ -140,7 +142,7 @@ def test_a_failure_is_told_and_tried_again(
         patch.setattr(store, "drop", failing)
         retention.start()
         eventually(lambda: "cannot be kept within its limits" in caplog.text)
-    retention.change({})
+    retention.change({}, SOCKPIT)
     equal(lambda: len(names(store)), 2)
 
 
@@ -160,17 +162,17 @@ def test_a_wrong_rule_is_refused_and_nothing_changes(
     retention: Retention, body: dict[str, object], field: str, code: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
-        retention.change(body)
+        retention.change(body, SOCKPIT)
     assert [(error.field, error.code) for error in refused.value.fields] == [(field, code)]
     assert retention.kept().rules == RetentionRules()
 
 
 def test_every_wrong_rule_is_told(retention: Retention) -> None:
     with pytest.raises(Invalid) as refused:
-        retention.change({"max_age_days": "x", "max_bytes": 5})
+        retention.change({"max_age_days": "x", "max_bytes": 5}, SOCKPIT)
     assert len(refused.value.fields) == 2
-    assert retention.change({"max_age_days": 0, "max_bytes": 0}) == RetentionRules(0, 0)
-    assert retention.change({"max_bytes": LEAST_BYTES}) == RetentionRules(0, LEAST_BYTES)
+    assert retention.change({"max_age_days": 0, "max_bytes": 0}, SOCKPIT) == RetentionRules(0, 0)
+    assert retention.change({"max_bytes": LEAST_BYTES}, SOCKPIT) == RetentionRules(0, LEAST_BYTES)
 
 
 def test_what_is_held_and_for_how_long_it_can_go_on(
@@ -181,17 +183,17 @@ def test_what_is_held_and_for_how_long_it_can_go_on(
     sizes = [day.bytes for day in store.days()]
     # At noon: all of today and half of yesterday.
     rate = sizes[0] + sizes[1] // 2
-    rules.put(RetentionRules(0, sum(sizes) + 10 * rate))
+    rules.put(RetentionRules(0, sum(sizes) + 10 * rate), ACT)
     kept = retention.kept()
     assert (kept.bytes, kept.oldest_us, kept.bytes_per_day) == (sum(sizes), NOON_US, rate)
     assert kept.days_left == pytest.approx(10)
-    rules.put(RetentionRules(0, sum(sizes) + 1_000 * rate))
+    rules.put(RetentionRules(0, sum(sizes) + 1_000 * rate), ACT)
     assert retention.kept().days_left is None, "not soon"
-    rules.put(RetentionRules(3, sum(sizes) + 10 * rate))
+    rules.put(RetentionRules(3, sum(sizes) + 10 * rate), ACT)
     assert retention.kept().days_left is None, "they grow too old before"
-    rules.put(RetentionRules(0, 0))
+    rules.put(RetentionRules(0, 0), ACT)
     assert retention.kept().days_left is None, "there is no limit"
-    rules.put(RetentionRules(0, sum(sizes) // 2))
+    rules.put(RetentionRules(0, sum(sizes) // 2), ACT)
     assert retention.kept().days_left == 0
 
 
@@ -199,8 +201,8 @@ def test_days_are_listed_looked_up_and_deleted(store: DayFiles, retention: Reten
     fill(store)
     assert [(day.day, day.rows) for day in retention.days()][-1] == ("20260314", 20)
     assert retention.day("20260315").rows == 20
-    retention.drop("20260315")
-    for ask in (retention.day, retention.drop):
+    retention.drop("20260315", SOCKPIT)
+    for ask in (retention.day, lambda day: retention.drop(day, SOCKPIT)):
         with pytest.raises(NotFound, match="20260315") as refused:
             ask("20260315")
         assert refused.value.code == "day_not_found"
@@ -208,9 +210,9 @@ def test_days_are_listed_looked_up_and_deleted(store: DayFiles, retention: Reten
 
 def test_today_is_the_day_in_utc(store: DayFiles, rules: RetentionTable) -> None:
     fill(store, days=2)
-    rules.put(RetentionRules(max_age_days=1, max_bytes=0))
+    rules.put(RetentionRules(max_age_days=1, max_bytes=0), ACT)
     midnight = datetime(2026, 3, 16, tzinfo=UTC).timestamp()
-    Retention(rules, store, lambda: midnight - 1).hold()
+    Retention(rules, store, ignore, lambda: midnight - 1).hold()
     assert len(names(store)) == 2
-    Retention(rules, store, lambda: midnight).hold()
+    Retention(rules, store, ignore, lambda: midnight).hold()
     assert names(store) == ["20260315"]

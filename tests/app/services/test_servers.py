@@ -20,6 +20,7 @@ from app.errors import AppError, Conflict, NotFound, Unavailable
 from app.main import Sockpit
 from app.services.servers import ServerService
 from app.settings import Settings
+from app.who import SOCKPIT
 from tests.running import definition, free_port
 from tests.waiting import DEADLINE_S, eventually
 
@@ -49,8 +50,8 @@ def states(servers: ServerService) -> dict[str, str]:
 def test_wanted_servers_are_brought_back_and_others_not(folder: Path) -> None:
     with sockpit(folder) as parts:
         for number in range(30):
-            parts.servers.create(definition(name=f"wanted-{number}"))
-        parts.servers.create(definition(name="stopped", wanted="stopped"))
+            parts.servers.create(definition(name=f"wanted-{number}"), SOCKPIT)
+        parts.servers.create(definition(name="stopped", wanted="stopped"), SOCKPIT)
     with sockpit(folder) as parts:
         found = states(parts.servers)
         assert found.pop("stopped") == "stopped"
@@ -64,8 +65,8 @@ def test_one_that_fails_holds_up_nobody_and_stays_wanted(
     port = free_port()
     with sockpit(folder) as parts:
         address = {"host": "127.0.0.1", "port": port}
-        parts.servers.create(definition(name="blocked", address=address))
-        parts.servers.create(definition(name="free"))
+        parts.servers.create(definition(name="blocked", address=address), SOCKPIT)
+        parts.servers.create(definition(name="free"), SOCKPIT)
     with socket.create_server(("127.0.0.1", port)), sockpit(folder) as parts:
         assert states(parts.servers) == {"blocked": "failed", "free": "running"}
         blocked = parts.servers.get("blocked")
@@ -87,7 +88,7 @@ def test_one_whose_handler_has_gone_fails_with_that_cause(folder: Path) -> None:
         encoding="utf-8",
     )
     with sockpit(folder) as parts:
-        parts.servers.create(definition(name="mine", handler="mine.py:Mine"))
+        parts.servers.create(definition(name="mine", handler="mine.py:Mine"), SOCKPIT)
     (handlers / "mine.py").unlink()
     with sockpit(folder) as parts:
         mine = parts.servers.get("mine")
@@ -97,7 +98,7 @@ def test_one_whose_handler_has_gone_fails_with_that_cause(folder: Path) -> None:
 
 def test_address_that_is_allowed_no_more_is_not_listened_on(folder: Path) -> None:
     with sockpit(folder) as parts:
-        parts.servers.create(definition(name="outside"))
+        parts.servers.create(definition(name="outside"), SOCKPIT)
     settings = Settings(data_dir=folder / "data", demo=False, listen_hosts=("::1",))
     narrow = Sockpit(settings)
     narrow.open()
@@ -110,12 +111,12 @@ def test_address_that_is_allowed_no_more_is_not_listened_on(folder: Path) -> Non
 
 
 def test_nothing_starts_once_the_service_is_closed(servers: ServerService) -> None:
-    servers.create(definition(name="one"))
+    servers.create(definition(name="one"), SOCKPIT)
     servers.close()
     assert states(servers) == {"one": "stopped"}
     assert servers.get("one").spec.wanted == "running"
     with pytest.raises(Unavailable) as refused:
-        servers.start("one")
+        servers.start("one", SOCKPIT)
     assert refused.value.code == "closing"
 
 
@@ -125,7 +126,7 @@ def test_of_many_that_create_one_name_one_succeeds(servers: ServerService) -> No
     def create(_: int) -> ServerStatus | AppError:
         barrier.wait(DEADLINE_S)
         try:
-            return servers.create(definition(name="wanted-by-all"))
+            return servers.create(definition(name="wanted-by-all"), SOCKPIT)
         except AppError as refusal:
             return refusal
 
@@ -141,7 +142,7 @@ def test_of_many_that_want_one_port_one_succeeds(servers: ServerService) -> None
 
     def create(number: int) -> str:
         try:
-            return servers.create(definition(name=f"n{number}", address=address)).state
+            return servers.create(definition(name=f"n{number}", address=address), SOCKPIT).state
         except AppError as refusal:
             return refusal.code
 
@@ -152,18 +153,18 @@ def test_of_many_that_want_one_port_one_succeeds(servers: ServerService) -> None
 
 
 def test_deletion_while_others_start_and_stop_leaves_nothing(servers: ServerService) -> None:
-    servers.create(definition(name="short-lived"))
+    servers.create(definition(name="short-lived"), SOCKPIT)
 
     def act(number: int) -> None:
         verb = (servers.start, servers.stop, servers.restart)[number % 3]
         try:
-            verb("short-lived")
+            verb("short-lived", SOCKPIT)
         except NotFound:
             return
 
     with ThreadPoolExecutor(6) as pool:
         acting = [pool.submit(act, number) for number in range(30)]
-        servers.delete("short-lived")
+        servers.delete("short-lived", SOCKPIT)
         for done in acting:
             done.result(DEADLINE_S)
     assert states(servers) == {}
@@ -174,15 +175,15 @@ def test_deletion_while_others_start_and_stop_leaves_nothing(servers: ServerServ
 def test_update_that_cannot_start_keeps_the_definition_and_says_why(
     servers: ServerService,
 ) -> None:
-    servers.create(definition(name="one", wanted="stopped"))
+    servers.create(definition(name="one", wanted="stopped"), SOCKPIT)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(Conflict) as refused:
-            servers.update("one", {"address": {"port": port}, "wanted": "running"})
+            servers.update("one", {"address": {"port": port}, "wanted": "running"}, SOCKPIT)
     assert refused.value.code == "port_in_use"
     one = servers.get("one")
     assert (one.state, one.spec.wanted) == ("failed", "running")
-    assert servers.start("one").server_address == ("127.0.0.1", port)
+    assert servers.start("one", SOCKPIT).server_address == ("127.0.0.1", port)
 
 
 def test_listing_is_not_held_up_by_a_server_that_stops_slowly(folder: Path) -> None:
@@ -197,14 +198,14 @@ def test_listing_is_not_held_up_by_a_server_that_stops_slowly(folder: Path) -> N
     )
     with sockpit(folder) as parts:
         servers = parts.servers
-        slow = servers.create(definition(name="slow", handler="slow.py:Slow"))
+        slow = servers.create(definition(name="slow", handler="slow.py:Slow"), SOCKPIT)
         assert isinstance(slow.server_address, tuple)
         with socket.create_connection(slow.server_address):
             eventually(lambda: servers.get("slow").connections)
-            stopping = threading.Thread(target=servers.stop, args=("slow",))
+            stopping = threading.Thread(target=servers.stop, args=("slow", SOCKPIT))
             stopping.start()
             eventually(lambda: states(servers) == {"slow": "stopping"})
-            servers.create(definition(name="meanwhile"))
+            servers.create(definition(name="meanwhile"), SOCKPIT)
             assert states(servers) == {"meanwhile": "running", "slow": "stopping"}
             stopping.join(DEADLINE_S)
         assert states(servers)["slow"] == "stopped"

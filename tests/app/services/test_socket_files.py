@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import Conflict
+from app.errors import Conflict, Unavailable
 from app.services.socket_files import SocketFiles
+from sockcore.unix_path import UnixPath
 
 
 @pytest.fixture
@@ -27,9 +28,32 @@ def leave_a_socket(path: Path) -> None:
 
 def test_folder_is_for_this_user_only(files: SocketFiles) -> None:
     assert files.folder.stat().st_mode & 0o777 == 0o700
-    files.folder.chmod(0o777)
+    files.folder.chmod(0o755)
     files.prepare()
     assert files.folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o1777])
+def test_folder_that_others_may_write_in_is_refused(files: SocketFiles, mode: int) -> None:
+    files.folder.chmod(mode)
+    with pytest.raises(Unavailable, match="can be written by other users") as refused:
+        files.prepare()
+    assert refused.value.code == "socket_folder_unsafe"
+    assert files.folder.stat().st_mode & 0o7777 == mode
+
+
+def test_folder_that_is_a_link_is_refused(folder: Path) -> None:
+    (folder / "elsewhere").mkdir(mode=0o700)
+    (folder / "sockets").symlink_to(folder / "elsewhere")
+    with pytest.raises(Unavailable, match="is a link or no folder"):
+        SocketFiles(folder / "sockets").prepare()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser may give a folder away")
+def test_folder_of_another_user_is_refused(files: SocketFiles) -> None:
+    os.chown(files.folder, 12345, 12345)
+    with pytest.raises(Unavailable, match="belongs to another user"):
+        files.prepare()
 
 
 def test_free_name_is_clear(files: SocketFiles) -> None:
@@ -37,10 +61,11 @@ def test_free_name_is_clear(files: SocketFiles) -> None:
     assert not files.path("free.sock").exists()
 
 
-def test_socket_that_is_left_over_is_cleared(files: SocketFiles) -> None:
+def test_a_socket_is_left_to_who_binds(files: SocketFiles) -> None:
     leave_a_socket(files.path("old.sock"))
+    before = files.path("old.sock").lstat()
     files.clear("old.sock")
-    leave_a_socket(files.path("old.sock"))  # the name can be bound again
+    assert files.path("old.sock").lstat() == before
 
 
 def regular_file(path: Path) -> None:
@@ -84,8 +109,21 @@ def test_what_is_no_socket_is_refused_and_stays(
         assert path.with_name("elsewhere").is_socket()
 
 
-def test_removal_takes_the_socket_away_and_minds_no_absence(files: SocketFiles) -> None:
-    leave_a_socket(files.path("done.sock"))
+def test_removal_takes_what_a_killed_server_left_and_minds_no_absence(files: SocketFiles) -> None:
+    path = files.path("done.sock")
+    bound = UnixPath.claim(str(path.resolve()))
+    assert bound is not None
+    leave_a_socket(path)
+    bound.bound()
+    files.remove("done.sock")  # it is served, as far as anybody can tell
+    assert path.is_socket()
+    os.close(bound._lock)  # as the kernel does when its process is killed
     files.remove("done.sock")
-    assert not files.path("done.sock").exists()
+    assert os.listdir(files.folder) == []
     files.remove("done.sock")
+
+
+def test_removal_leaves_what_a_server_of_ours_did_not_bind(files: SocketFiles) -> None:
+    leave_a_socket(files.path("foreign.sock"))
+    files.remove("foreign.sock")
+    assert os.listdir(files.folder) == ["foreign.sock"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.log_facts import Gap
 from app.services.space import kept_free, shortage
 from tests.app.services.gate import PATIENCE_S, Gate, counts, gated, until
 from tests.app.store.samples import finished, progressed
@@ -42,16 +43,16 @@ def test_a_disk_under_that_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_without_room_nothing_is_written_and_it_goes_on_by_itself(
-    store: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    store: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("app.services.recorder.RETRY_LAST_S", 0.2)
     recorder = store.recorder(max_rows=10)
     recorder.submit(progressed(1))
     assert recorder.flush(PATIENCE_S)
     store.short = "no room"
     with caplog.at_level(logging.ERROR, "app.recorder"):
         recorder.submit(finished(1))
-        until(lambda: recorder.stats().state == "failed")
+        until(lambda: bool(caplog.records))
+        assert recorder.stats().state == "failed"
         for n in range(2, 102):
             recorder.submit(finished(n))
         until(lambda: recorder.stats().dropped == 91)
@@ -66,3 +67,34 @@ def test_without_room_nothing_is_written_and_it_goes_on_by_itself(
     assert recorder.flush(PATIENCE_S)
     assert counts(recorder.stats()) == (102, 11, 91, 0)
     assert store.outcomes() == dict.fromkeys((*range(1, 11), 200), "ok")
+    (gap,) = store.query(limit=50).gaps
+    assert (gap.reason, gap.missing) == ("no_room", 91)
+    assert gap.began_us <= gap.ended_us
+
+
+def test_no_room_is_told_before_there_is_anything_to_write(
+    store: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[Gap | None] = []
+    recorder = store.recorder(news=heard.append)
+    recorder.check()
+    assert recorder.stats().state == "ok"
+    store.short = "no room"
+    for _ in range(3):
+        recorder.check()
+    assert (recorder.stats().state, recorder.stats().error) == ("failed", "no room")
+    store.short = None
+    for _ in range(3):
+        recorder.check()
+    assert recorder.stats().state == "ok"
+    assert heard == [None, None]
+    assert caplog.text.count("is not written: no room") == 1
+
+
+def test_room_is_no_help_where_something_else_fails(store: Gate) -> None:
+    recorder = store.recorder()
+    store.failure = OSError(5, "Input/output error")
+    recorder.submit(finished(1))
+    until(lambda: recorder.stats().state == "failed")
+    recorder.check()
+    assert "Input/output error" in str(recorder.stats().error)

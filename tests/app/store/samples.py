@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from app.domain import RequestDetail
+from app.log_facts import Gap
 from sockcore.events import Bytes, Chunk, RequestFinished, RequestProgressed
 
 #: 2026-03-14 12:00:00 UTC.
@@ -16,6 +19,13 @@ DAY_US = 86_400_000_000
 def content(data: bytes, *, kept: int | None = None) -> Bytes:
     """One direction that carried `data`, of which the first `kept` bytes were kept."""
     return Bytes(data[:kept], len(data), hashlib.sha256(data).digest() if data else b"")
+
+
+def requests_of(details: Iterable[RequestDetail | Gap]) -> Iterator[RequestDetail]:
+    """What a walk over the log finds, which must be without a gap."""
+    for detail in details:
+        assert not isinstance(detail, Gap), detail
+        yield detail
 
 
 def finished(request_id: int, data: bytes = b"hello\r\n", **changes: Any) -> RequestFinished:

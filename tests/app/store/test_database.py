@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import OperationalError
 
 from app.errors import Unavailable
 from app.store.database import FILE_NAME, MIGRATIONS, Database, make_engine, upgrade
@@ -145,6 +146,25 @@ def test_an_exception_undoes_the_transaction(database: Database) -> None:
         fail_halfway()
     with database.reading() as session:
         assert "half" not in inspect(session.connection()).get_table_names()
+
+
+def test_a_full_disk_is_told_as_such_and_changes_nothing(database: Database) -> None:
+    with database.writing() as session:
+        session.connection().execute(text("CREATE TABLE notes (text TEXT)"))
+
+    def fill() -> None:
+        with database.writing() as session:
+            session.connection().execute(text("PRAGMA max_page_count = 1"))
+            session.connection().execute(text("INSERT INTO notes VALUES (hex(zeroblob(99999)))"))
+
+    with pytest.raises(Unavailable, match="Make room") as refused:
+        fill()
+    assert refused.value.code == "disk_full"
+    with database.writing() as session:
+        session.connection().execute(text("PRAGMA max_page_count = 1000"))
+        assert session.connection().execute(text("SELECT count(*) FROM notes")).scalar_one() == 0
+    with pytest.raises(OperationalError), database.writing() as session:
+        session.connection().execute(text("INSERT INTO nowhere VALUES (1)"))
 
 
 def test_a_schema_from_the_future_is_refused_with_the_way_out(path: Path) -> None:

@@ -16,7 +16,7 @@ from app.search.line import parse
 from app.store import day_index, day_reader
 from app.store.day_files import DayFiles
 from app.store.requests import RequestEvent, RequestStore
-from tests.app.store.samples import DAY_US, NOON_US, finished, progressed
+from tests.app.store.samples import DAY_US, NOON_US, finished, progressed, requests_of
 
 PAYLOAD = bytes(range(256)) * 64  # 16 KiB
 
@@ -149,7 +149,7 @@ def test_days_are_dropped_while_pages_are_walked_counted_and_indexed(store: DayF
             store.count(parse("server:echo"), most=1_000)
             store.stats()
             store.days()
-            for detail in store.details(parse("hello")):
+            for detail in requests_of(store.details(parse("hello"))):
                 store.get(detail.summary.id)
             rounds += 1
         return rounds

@@ -12,13 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.domain import Count, RequestDetail, RequestSummary
+from app.log_facts import place_key
 from app.search.match import matches
 from app.search.terms import Compare, Contains, Filter, Is, Moment, Since, Term, Until
 from app.store import day_index, day_pages, day_walk
 from app.store.day_files import DayFiles
 from app.store.day_index import DayIndex, index_path
 from sockcore.events import RequestFinished
-from tests.app.store.samples import DAY_US, NOON_US, content, finished, progressed
+from tests.app.store.samples import (
+    DAY_US,
+    NOON_US,
+    content,
+    finished,
+    progressed,
+    requests_of,
+)
 
 NOW_US = NOON_US + 3 * DAY_US
 
@@ -143,7 +151,7 @@ def test_pages_both_ways_visit_each_row_once(store: DayFiles, filter_: Filter, l
 def test_details_are_all_that_matches(store: DayFiles, filter_: Filter) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(day_pages, "DETAILS_AT_ONCE", 7)
-        found = list(store.details(filter_, now_us=NOW_US))
+        found = list(requests_of(store.details(filter_, now_us=NOW_US)))
     assert [detail.summary for detail in found] == expected(store, filter_)
     assert found == [one for one in everything(store) if matches(filter_, one, NOW_US)]
 
@@ -165,6 +173,24 @@ class Clock:
     def monotonic(self) -> float:
         self._looks += 1
         return -float(self._looks % 3 == 0)
+
+
+places = st.builds(
+    "{}-{}".format,
+    st.sampled_from(["00000000", "20260314", "20260315", "20260316", "99999999"]),
+    st.integers(0, ROWS + 2),
+)
+
+
+@given(filter_=filters, after=st.none() | places, upto=st.none() | places)
+@settings(max_examples=60, deadline=None)
+def test_a_part_of_the_log_is_counted(
+    store: DayFiles, filter_: Filter, after: str | None, upto: str | None
+) -> None:
+    low, high = place_key(after or "00000000-0"), place_key(upto or f"99999999-{ROWS}")
+    wanted = [row for row in expected(store, filter_) if low < place_key(row.id) <= high]
+    counted = store.count(filter_, most=1_000, after=after, upto=upto, now_us=NOW_US)
+    assert counted == Count(len(wanted), True)
 
 
 def test_no_more_is_counted_than_asked_for(store: DayFiles) -> None:

@@ -12,8 +12,11 @@ import pytest
 
 from app.domain import RequestSummary
 from app.errors import Unavailable
+from app.failpoints import arm
 from app.store.day_files import DayFiles
-from app.store.requests import RequestEvent, RequestStore
+from app.store.day_schema import insert_values
+from app.store.day_writer import DayWriter
+from app.store.requests import DiskFailed, RequestEvent, RequestStore
 from tests.app.store.samples import DAY_US, NOON_US, finished, progressed
 
 
@@ -137,3 +140,68 @@ def test_strangers_in_the_directory_are_left_alone(tmp_path: Path) -> None:
     with closing(DayFiles(tmp_path)) as store:
         (row,) = store.append([finished(1)])
         assert newest(store) == [row]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_armed() -> Iterator[None]:
+    yield
+    arm("")
+
+
+def fail_once(store: DayFiles, batch: list[RequestEvent]) -> None:
+    with pytest.raises(DiskFailed, match=r"20260314\.sqlite3: .*Input/output error"):
+        store.append(batch)
+
+
+def test_what_a_failed_commit_left_in_the_file_comes_out_once(
+    store: DayFiles, tmp_path: Path
+) -> None:
+    """A commit whose fsync failed is written, and found by whoever opens the file next."""
+    store.append([finished(1)])
+    batch: list[RequestEvent] = [finished(2), finished(3)]
+    arm("log.before_begin=raise:EIO*1")
+    fail_once(store, batch)
+    path = tmp_path / "requests" / "20260314.sqlite3"
+    with closing(DayWriter(path, "0" * 32)) as found:
+        values = [insert_values(event, seq) for seq, event in enumerate(batch, start=2)]
+        found.write(values, [], [])
+    rows = store.append(batch)
+    assert [row.id for row in rows] == ["20260314-2", "20260314-3"]
+    assert [row.id for row in newest(store)] == ["20260314-3", "20260314-2", "20260314-1"]
+
+
+def test_a_file_that_is_damaged_after_the_disk_failed_is_set_aside(
+    store: DayFiles, tmp_path: Path
+) -> None:
+    store.append([finished(n, b"x" * 500) for n in range(200)])
+    arm("log.before_begin=raise:EIO*1")
+    fail_once(store, [finished(200)])
+    path = tmp_path / "requests" / "20260314.sqlite3"
+    data = bytearray(path.read_bytes())
+    data[-8192:] = bytes(byte ^ 0xFF for byte in data[-8192:])
+    path.write_bytes(data)
+    (row,) = store.append([finished(200)])
+    assert newest(store) == [row]
+    assert len(store.damaged()) == 1
+
+
+def test_looking_for_damage_ends_in_time(store: DayFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.store.day_writer.CHECK_S", -1.0)
+    store.append([finished(n, b"x" * 500) for n in range(2_000)])
+    arm("log.before_begin=raise:EIO*1")
+    fail_once(store, [finished(2_000)])
+    (row,) = store.append([finished(2_000)])
+    assert row.id == "20260314-2001"
+
+
+@pytest.mark.parametrize(
+    "place", ["before_begin", "after_insert", "before_commit", "after_commit"]
+)
+def test_a_full_disk_is_no_failure_of_it(store: DayFiles, place: str) -> None:
+    store.append([finished(1)])
+    arm(f"log.{place}=enospc*1")
+    with pytest.raises(OSError, match="No space left") as raised:
+        store.append([finished(2)])
+    assert not isinstance(raised.value, DiskFailed)
+    (row,) = store.append([finished(2)])
+    assert row.id == "20260314-2"

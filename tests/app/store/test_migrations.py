@@ -12,7 +12,8 @@ from alembic import command
 from alembic.config import Config
 
 from app.domain import Capture, InetAddress, Limits, ServerSpec, UnixAddress
-from app.store.database import FILE_NAME, MIGRATIONS, Database, make_engine
+from app.errors import Unavailable
+from app.store.database import FILE_NAME, MIGRATIONS, Database, backup_path, make_engine
 from app.store.servers import ServerTable
 
 
@@ -30,10 +31,8 @@ def migrate(path: Path, revision: str) -> None:
     engine.dispose()
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """As version 0001 wrote it."""
-    path = tmp_path / FILE_NAME
+def write_0001(path: Path) -> None:
+    """A database as version 0001 wrote it."""
     migrate(path, "0001")
     inet, unix = {"host": "127.0.0.1", "port": 10001}, {"name": "local.sock"}
     with closing(sqlite3.connect(path)) as connection:
@@ -47,6 +46,12 @@ def old(tmp_path: Path) -> Path:
             row = (name, transport, concurrency, "clock", options, at, room, wanted, 5)
             connection.execute(insert, row)
         connection.commit()
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    path = tmp_path / FILE_NAME
+    write_0001(path)
     return path
 
 
@@ -61,6 +66,8 @@ def test_definitions_of_0001_go_on_as_they_were(old: Path) -> None:
         handshake_timeout_s=5.0,
         handler_timeout_s=0.0,
         backlog=16,
+        replies_per_s=0,
+        replies_from_port=0,
     )
     assert found == [
         ServerSpec(
@@ -118,3 +125,28 @@ def test_the_way_back_to_0002_gives_back_what_it_knew(tmp_path: Path) -> None:
     migrate(path, "0002")
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT * FROM servers").fetchall() == before
+
+
+def test_a_database_of_before_is_kept_as_it_was(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection:
+        before = list(connection.iterdump())
+    Database(old).close()
+    kept = backup_path(old, "0001")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(kept)) as connection:
+        assert list(connection.iterdump()) == before
+    kept.unlink()
+    Database(old).close()  # nothing is migrated, nothing is kept
+    assert {path.name for path in old.parent.iterdir() if path.suffix != "-wal"} == {FILE_NAME}
+
+
+def test_without_room_to_keep_it_nothing_is_migrated(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup_path(old, "0001").mkdir()  # in its way
+    with pytest.raises(Unavailable, match="cannot be opened") as refused:
+        Database(old)
+    assert refused.value.code == "control_database_unreadable"
+    with closing(sqlite3.connect(old)) as connection:
+        query = "SELECT version_num FROM alembic_version"
+        assert connection.execute(query).fetchone() == ("0001",)

@@ -12,6 +12,7 @@ from app.domain import Capture, InetAddress, Limits, ServerSpec, Tls, UnixAddres
 from app.errors import Conflict, NotFound
 from app.store.database import Database
 from app.store.servers import ServerTable
+from tests.acts import ACT
 
 CLOCK = ServerSpec(
     name="clock",
@@ -48,8 +49,8 @@ def table(database: Database) -> ServerTable:
 
 
 def test_specs_come_back_as_they_were_by_name(table: ServerTable) -> None:
-    table.add(CLOCK)
-    table.add(LOCAL)
+    table.add(CLOCK, ACT)
+    table.add(LOCAL, ACT)
     assert table.all() == [LOCAL, CLOCK]
     assert table.get("clock") == CLOCK
     assert table.get("nobody") is None
@@ -58,15 +59,15 @@ def test_specs_come_back_as_they_were_by_name(table: ServerTable) -> None:
 def test_specs_outlive_the_process(tmp_path: Path) -> None:
     path = tmp_path / "control.sqlite3"
     with closing(Database(path)) as first:
-        ServerTable(first).add(CLOCK)
+        ServerTable(first).add(CLOCK, ACT)
     with closing(Database(path)) as second:
         assert ServerTable(second).all() == [CLOCK]
 
 
 def test_a_name_is_taken_once_and_the_first_one_stays(table: ServerTable) -> None:
-    table.add(CLOCK)
+    table.add(CLOCK, ACT)
     with pytest.raises(Conflict, match="'clock'") as refused:
-        table.add(replace(LOCAL, name="clock"))
+        table.add(replace(LOCAL, name="clock"), ACT)
     assert (refused.value.code, refused.value.field) == ("name_taken", "name")
     assert table.all() == [CLOCK]
 
@@ -74,7 +75,7 @@ def test_a_name_is_taken_once_and_the_first_one_stays(table: ServerTable) -> Non
 def test_of_many_who_add_one_name_at_once_one_succeeds(table: ServerTable) -> None:
     def add(port: int) -> bool:
         try:
-            table.add(replace(CLOCK, address=InetAddress("127.0.0.1", port)))
+            table.add(replace(CLOCK, address=InetAddress("127.0.0.1", port)), ACT)
         except Conflict:
             return False
         return True
@@ -85,32 +86,32 @@ def test_of_many_who_add_one_name_at_once_one_succeeds(table: ServerTable) -> No
 
 
 def test_replace_changes_all_but_the_name(table: ServerTable) -> None:
-    table.add(CLOCK)
-    table.add(LOCAL)
+    table.add(CLOCK, ACT)
+    table.add(LOCAL, ACT)
     changed = replace(LOCAL, name="clock", wanted="running", created_us=5)
-    table.replace(changed)
+    table.replace(changed, ACT)
     assert table.all() == [LOCAL, changed]
 
 
 def test_wanted_changes_alone(table: ServerTable) -> None:
-    table.add(CLOCK)
-    table.set_wanted("clock", "stopped")
+    table.add(CLOCK, ACT)
+    table.set_wanted("clock", "stopped", ACT)
     assert table.get("clock") == replace(CLOCK, wanted="stopped")
 
 
 def test_remove_frees_the_name(table: ServerTable) -> None:
-    table.add(CLOCK)
-    table.remove("clock")
+    table.add(CLOCK, ACT)
+    table.remove("clock", ACT)
     assert table.all() == []
-    table.add(CLOCK)
+    table.add(CLOCK, ACT)
     assert table.all() == [CLOCK]
 
 
 def test_what_is_not_there_is_not_found(table: ServerTable) -> None:
     changes: list[Callable[[], None]] = [
-        lambda: table.replace(CLOCK),
-        lambda: table.set_wanted("clock", "running"),
-        lambda: table.remove("clock"),
+        lambda: table.replace(CLOCK, ACT),
+        lambda: table.set_wanted("clock", "running", ACT),
+        lambda: table.remove("clock", ACT),
     ]
     for change in changes:
         with pytest.raises(NotFound, match="'clock'") as refused:

@@ -15,11 +15,13 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from app.main import create_app
 from app.settings import Settings
+from tests.running import PASSWORD
 
 ORIGIN = "http://127.0.0.1"
 #: A line that would be an element, were it not escaped; and one that would be an event.
@@ -117,12 +119,18 @@ def settings(tmp_path: Path) -> Settings:
     folder = tmp_path / "handlers"
     folder.mkdir()
     (folder / "greeter.py").write_text(GREETER)
-    return Settings(data_dir=tmp_path / "data", handlers_dir=folder, demo=False)
+    return Settings(
+        data_dir=tmp_path / "data",
+        handlers_dir=folder,
+        demo=False,
+        admin_password=SecretStr(PASSWORD),
+    )
 
 
 @pytest.fixture
 def panel(settings: Settings) -> Iterator[Panel]:
     with TestClient(create_app(settings), base_url=ORIGIN) as client:
+        log_in(client)
         yield Panel(client)
 
 
@@ -131,7 +139,15 @@ def served(settings: Settings) -> Iterator[Panel]:
     """The same behind a real uvicorn: a stream has no end that a test client could wait for."""
     app = create_app(settings)
     with listening(app) as origin, httpx2.Client(base_url=origin, timeout=20) as client:
+        log_in(client)
         yield Panel(client)
+
+
+def log_in(client: httpx2.Client) -> None:
+    """As a browser does, once."""
+    fields = {"name": "admin", "password": PASSWORD}
+    answer = client.post("/login", data=fields, follow_redirects=False)
+    assert answer.status_code == 303, answer.text
 
 
 @contextmanager

@@ -38,7 +38,9 @@ def test_a_search_shows_its_conditions_each_with_the_way_without_it(talked: Pane
     ]
     assert "1 request<" in html
     assert 'value="server:echo ping -2"' in html
-    assert 'hx-sse:connect="/live/requests?q=server%3Aecho%20ping%20-2"' in html
+    newest = talked.requests("echo")[0]["id"]
+    stream = "/live/requests?q=server%3Aecho%20ping%20-2&amp;since="
+    assert f'hx-sse:connect="{stream}{newest}"' in html
 
 
 def test_what_is_searched_for_is_escaped(talked: Panel) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx2
+import pytest
 
-from app.main import Sockpit, web_app
+from app.log_facts import Gap
+from app.main import Sockpit, create_app, web_app
 from app.settings import Settings
-from tests.app.web.conftest import HOSTILE_LINE, Panel, listening
+from tests.app.web.conftest import HOSTILE_LINE, Panel, listening, log_in
 
 
 @contextmanager
@@ -88,6 +90,72 @@ def test_the_log_streams_its_newest_page(served: Panel) -> None:
         assert "requests" in targets(first_with(messages, f'id="request-{request_id}"'))
 
 
+@pytest.mark.parametrize("page", ["/live/requests", "/live/servers/echo"])
+def test_a_gap_appears_where_the_log_is(settings: Settings, page: str) -> None:
+    sockpit = Sockpit(settings)
+    with listening(web_app(sockpit)) as origin, httpx2.Client(base_url=origin) as client:
+        log_in(client)
+        served = Panel(client)
+        served.define("echo")
+        with stream(served, page) as messages:
+            next(messages)
+            sockpit.recorder.note(Gap(reason="dropped", began_us=1, ended_us=2, missing=7))
+            html = first_with(messages, 'class="gap-row"')
+            assert "requests" in targets(html)
+            assert "7 requests are missing" in html
+
+
+def test_an_alarm_comes_and_goes_without_a_request(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short: list[str] = []
+    monkeypatch.setattr("app.main.shortage", lambda _folder: short[0] if short else None)
+    with (
+        listening(create_app(settings)) as origin,
+        httpx2.Client(base_url=origin) as client,
+    ):
+        log_in(client)
+        with stream(Panel(client), "/live/servers") as messages:
+            next(messages)
+            short.append("No room is left.")
+            said = first_with(messages, "The request log cannot be written.")
+            assert "No room is left." in said
+            short.clear()
+            assert "alarms" in targets(next(messages)[1])
+
+
+def tail(html: str) -> dict[str, str]:
+    """What the log's update says of itself."""
+    (told,) = re.findall(r'<div id="tail" hidden([^>]*)>', html)
+    return dict(re.findall(r'data-(\w+)="([^"]*)"', told))
+
+
+def told_since(served: Panel, path: str, **headers: str) -> dict[str, str]:
+    with served.http.stream("GET", path, headers=headers) as answer:
+        assert answer.status_code == 200
+        return tail(next(_messages(answer.iter_lines()))[1])
+
+
+def test_a_stream_says_how_many_came_since_the_page_or_since_it_broke(served: Panel) -> None:
+    served.define("echo")
+    page = served.html("/requests?q=hello")
+    first = served.talk("echo", b"hello 1")
+    served.talk("echo", b"another")
+    last = served.talk("echo", b"hello 2")
+    (path,) = re.findall(r'hx-sse:connect="([^"]*)"', page)
+    path = path.replace("&amp;", "&")
+    told = {"place": last, "more": "2", "behind": "0"}
+    assert tail(page) == {"place": "00000000-0"}
+    assert told_since(served, path) == told
+    assert told_since(served, path, **{"Last-Event-ID": first}) == {**told, "more": "1"}
+    assert told_since(served, path, **{"Last-Event-ID": last}) == {**told, "more": "0"}
+    with served.http.stream("GET", path) as answer:
+        assert f"id: {last}" in iter(answer.iter_lines())
+    for wrong in ("x", "20260314", "20260314-99999999999999999999"):
+        refused = served.http.get("/live/requests", params={"since": wrong})
+        assert refused.status_code == 422
+
+
 def test_a_page_whose_server_is_deleted_says_so_and_ends(served: Panel) -> None:
     served.define("echo")
     with stream(served, "/live/servers/echo") as messages:
@@ -105,6 +173,7 @@ def test_a_server_that_is_not_there_has_no_stream(served: Panel) -> None:
 def test_open_streams_end_when_the_feed_closes(settings: Settings) -> None:
     sockpit = Sockpit(settings)
     with listening(web_app(sockpit)) as origin, httpx2.Client(base_url=origin) as client:
+        log_in(client)
         panel = Panel(client)
         panel.define("echo")
         paths = ("/live/servers", "/live/servers/echo", "/live/requests")

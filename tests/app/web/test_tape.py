@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import Payload, RequestDetail, TapeChunk
+from app.web.jump import Byte
 from app.web.tape import LINE_LIMIT, Gap, TapeLine, tape
 from tests.app.web.test_words import ROW
 
@@ -62,3 +63,26 @@ def test_a_long_tape_is_cut_and_says_by_how_much() -> None:
     whole = detail(chunk, received=Payload(data, len(data), "ab"), sent=NOTHING)
     assert (len(tape(whole).lines), tape(whole).hidden) == (LINE_LIMIT, 7)
     assert (len(tape(whole, None).lines), tape(whole, None).hidden) == (LINE_LIMIT + 7, 0)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(1, 70), st.integers(0, 70)), max_size=6),
+    st.integers(1, 9),
+)
+def test_a_part_of_a_tape_and_what_is_hidden_are_all_of_it(
+    pieces: list[tuple[bool, int, int]], limit: int
+) -> None:
+    chunks = [TapeChunk(way, 0, size, b"x" * min(size, kept)) for way, size, kept in pieces]
+    received, sent = (
+        Payload(b"", sum(size for inbound, size, _ in pieces if inbound is way), "ab")
+        for way in (True, False)
+    )
+    talk = detail(*chunks, received=received, sent=sent)
+    whole, part = tape(talk, None), tape(talk, limit)
+    assert part.lines == whole.lines[:limit]
+    assert (part.hidden, whole.hidden) == (max(0, len(whole.lines) - limit), 0)
+    for line in whole.lines:
+        if isinstance(line, TapeLine) and any(line.text):
+            about = tape(talk, limit, Byte(line.inbound, line.start))
+            assert replace(line, marked=0) in about.lines
+            assert about.earlier + len(about.lines) + about.hidden == len(whole.lines)

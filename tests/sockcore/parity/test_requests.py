@@ -130,7 +130,11 @@ def test_finish_request_may_give_the_handler_more(api: Any) -> None:
         assert ask(server.server_address) == b"/srv"
 
 
-@pytest.mark.parametrize("request_", [(1, 2), [b"data"], "text", {}, None, object()], ids=repr)
+@pytest.mark.parametrize(
+    "request_",
+    [(1, 2), [b"data"], "text", {}, None, pytest.param(object(), id="object")],
+    ids=repr,
+)
 @pytest.mark.parametrize("address", [("127.0.0.1", 9), "", None, b"\0name", {"ip": "x"}], ids=repr)
 @pytest.mark.parametrize("mixin", [None, "ThreadingMixIn"])
 def test_request_and_address_may_be_anything(

@@ -1,0 +1,1 @@
+"""The threats: a file for each, with the request that its defence must withstand."""

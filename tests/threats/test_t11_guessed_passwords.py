@@ -1,0 +1,122 @@
+"""T11: passwords are not guessed by trying, and trying costs nobody else anything."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.errors import TooMany, Unauthorized
+from app.services.passwords import Passwords
+from app.services.sessions import Sessions
+from app.services.users import Users
+from app.store.database import Database
+from app.store.users import SessionTable, UserTable
+from app.who import SOCKPIT
+from tests.promises.proc import rss
+from tests.running import PASSWORD, Api, RunningApp
+from tests.threats.people import LONG_ENOUGH, client, user
+from tests.waiting import DEADLINE_S
+
+
+def attempt(app: RunningApp, name: str, password: str, source: str) -> httpx2.Response:
+    """A login from an address of this machine."""
+    with httpx2.Client(
+        transport=httpx2.HTTPTransport(local_address=source), timeout=DEADLINE_S
+    ) as client:
+        return client.post(f"{app.url}/login", data={"name": name, "password": password})
+
+
+def test_t11_after_ten_failures_it_has_to_wait(app_process: RunningApp) -> None:
+    app = app_process
+    for _ in range(10):
+        assert attempt(app, "admin", "wrong", "127.0.0.2").status_code == 401
+    refused = attempt(app, "admin", PASSWORD, "127.0.0.2")
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["retry-after"]) <= 900
+    assert "Too many logins failed" in refused.text
+    assert attempt(app, "admin", PASSWORD, "127.0.0.3").status_code == 303
+    assert 'a login as "admin" from 127.0.0.2 failed' in app.log
+    assert "wrong" not in app.log
+
+
+def test_t11_many_names_from_one_address_have_to_wait(tmp_path: Path) -> None:
+    sessions, _ = _parts(tmp_path)
+    for number in range(100):
+        with pytest.raises(Unauthorized):
+            sessions.log_in(f"nobody-{number}", "wrong", address="192.0.2.1", agent="")
+    with pytest.raises(TooMany) as refused:
+        sessions.log_in("ana", LONG_ENOUGH, address="192.0.2.1", agent="")
+    assert refused.value.code == "too_many_logins"
+    assert sessions.log_in("ana", LONG_ENOUGH, address="192.0.2.2", agent="")
+
+
+def test_t11_a_login_forgets_the_failures_of_that_name(tmp_path: Path) -> None:
+    sessions, _ = _parts(tmp_path)
+    for _ in range(3):
+        for _ in range(9):
+            with pytest.raises(Unauthorized):
+                sessions.log_in("ana", "wrong", address="192.0.2.1", agent="")
+        assert sessions.log_in("ana", LONG_ENOUGH, address="192.0.2.1", agent="")
+
+
+def test_t11_an_unknown_name_is_told_in_the_same_words_after_the_same_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions, passwords = _parts(tmp_path)
+    worked: list[bool] = []
+    in_turn = passwords._in_turn
+
+    def counted(work: object) -> object:
+        worked.append(True)
+        return in_turn(work)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(passwords, "_in_turn", counted)
+    said = []
+    for name in ("ana", "nobody"):
+        with pytest.raises(Unauthorized) as refused:
+            sessions.log_in(name, "wrong", address="192.0.2.1", agent="")
+        said.append((refused.value.code, refused.value.detail))
+    assert said[0] == said[1]
+    assert len(worked) == 2
+
+
+def test_t11_one_who_is_logged_in_cannot_guess_the_password_either(api: Api) -> None:
+    name = user(api, "viewer")
+    with client(api.url, session=api.log_in(name, LONG_ENOUGH)) as browser:
+        fields = {"current": "wrong", "password": "x" * 12, "again": "x" * 12}
+        answers = [browser.post("/account/password", data=fields) for _ in range(11)]
+    assert [a.status_code for a in answers] == [422] * 10 + [429]
+
+
+def test_t11_many_logins_at_once_harm_nobody(app_process: RunningApp) -> None:
+    """At most two are worked at a time and sixteen wait; the panel answers meanwhile."""
+    app = app_process
+    before = rss(app.pid)
+    attempt(app, "admin", PASSWORD, "127.0.0.9")
+    start = threading.Barrier(50)
+
+    def one(number: int) -> list[int]:
+        source = f"127.0.1.{number + 1}"
+        start.wait(DEADLINE_S)
+        return [attempt(app, f"n{number}-{n}", "wrong", source).status_code for n in range(4)]
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = Counter(status for found in pool.map(one, range(50)) for status in found)
+    assert set(answers) <= {401, 429}
+    assert sum(answers.values()) == 200
+    assert answers[401] >= 18
+    assert rss(app.pid) - before <= 100 * 1024 * 1024
+    assert app.api.call("GET", "health").is_success
+
+
+def _parts(folder: Path) -> tuple[Sessions, Passwords]:
+    database = Database(folder / "control.sqlite3")
+    table, passwords = UserTable(database), Passwords()
+    users = Users(table, passwords)
+    users.create({"name": "ana", "role": "viewer", "password": LONG_ENOUGH}, SOCKPIT)
+    return Sessions(table, SessionTable(database), passwords), passwords
