@@ -37,6 +37,7 @@ def _serves_through_it(app: RunningApp, failures: int) -> None:
         assert asked < 500, "there was no trouble"
     problem = api.refused(503, "GET", "health")
     assert problem["code"] == "log_failed"
+    assert problem["detail"] == "The request log cannot be written; the panel says why."
     for page in ("/servers", "/requests"):
         assert "The request log cannot be written." in api.pages.get(page).text
     for _ in range(20):
