@@ -10,31 +10,37 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from app.store import day_index, day_reader
 from app.store.day_damage import DamagedDay, is_damage
 from app.store.day_folder import remove_index
 from app.store.day_index import DayIndex, index_path
 
+#: Seconds that `close` waits for a block to be done.
+CLOSE_WAIT_S: Final = 1.0
+
 
 class LogIndex:
-    """Thread: one builds; `letting_go`, `forget`, `thin` and `lag_rows` any."""
+    """Thread: one builds; the rest any."""
 
     def __init__(self, files: Callable[[], list[Path]]) -> None:
         """`files`: the day files that there are, newest first."""
         self._files = files
-        self._building = threading.Lock()  # guards the three below, and the open index
+        self._building = threading.Lock()  # guards what is below, and the open index
         self._done: set[Path] = set()  # days that are over, and have all their blocks
         self._index: DayIndex | None = None
         self._path: Path | None = None  # of the day whose index is open
+        self._is_closed = False
 
     def build(self) -> int:
-        """One more block, of the newest day that lacks one. Returns: rows done; 0: all is.
+        """One more block, of the newest day that lacks one. Returns: rows done; 0: all is, or it
+        is closed.
 
         Raises: sqlite3.Error, OSError.
         """
         with self._building:
-            files = self._files()
+            files = [] if self._is_closed else self._files()
             for path in files:
                 if path not in self._done:
                     with self._renewed(path):
@@ -53,7 +59,7 @@ class LogIndex:
         except sqlite3.DatabaseError as error:
             if isinstance(error, DamagedDay) or not is_damage(error):
                 raise
-            self.close()
+            self._let_go()
             remove_index(path)
 
     @contextmanager
@@ -61,7 +67,7 @@ class LogIndex:
         """Amid it nothing of that day is open or built: its files can be deleted."""
         with self._building:
             if self._path == path:
-                self.close()
+                self._let_go()
             self._done.discard(path)
             yield
 
@@ -90,14 +96,26 @@ class LogIndex:
         return lag
 
     def close(self) -> None:
-        """Thread: the one that builds, or any once it has ended."""
+        """Build nothing more. Thread: any.
+
+        A block that takes long is not waited for: its file is left open, and has nothing that
+        could not be built again.
+        """
+        self._is_closed = True
+        if self._building.acquire(timeout=CLOSE_WAIT_S):
+            try:
+                self._let_go()
+            finally:
+                self._building.release()
+
+    def _let_go(self) -> None:
         if self._index is not None:
             self._index.close()
         self._index = self._path = None
 
     def _of(self, path: Path) -> DayIndex:
         if self._index is None or self._path != path:
-            self.close()
+            self._let_go()
             self._index, self._path = DayIndex(path), path
         return self._index
 

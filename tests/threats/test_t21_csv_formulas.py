@@ -41,7 +41,8 @@ def export(api: Api, server: str, form: str) -> bytes:
 def test_t21_a_cell_is_never_a_formula(api: Api, talked: str) -> None:
     text = export(api, talked, "csv").decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert len(rows) == len(PAYLOADS)
+    assert len({row["id"] for row in rows}) == len(rows)
+    assert len(rows) == len(PAYLOADS), [(row["peer"], row["received"][:60]) for row in rows]
     assert text.count("\r\n") == 1 + len(PAYLOADS)
     assert controls(text, "\r\n") == set()
     for row in rows:

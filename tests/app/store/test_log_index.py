@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +13,9 @@ import pytest
 from app.store import day_index
 from app.store.day_files import DayFiles
 from app.store.day_index import DayIndex, index_path
+from app.store.day_search import grams
 from tests.app.store.samples import DAY_US, NOON_US, finished
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -40,6 +44,41 @@ def test_every_day_is_indexed_the_newest_first(store: DayFiles, tmp_path: Path) 
     assert (last_seq(tmp_path, "20260314"), last_seq(tmp_path, "20260315")) == (8, 13)
     store.append([finished(n, started_us=NOON_US + DAY_US) for n in range(20, 23)])
     assert store.build_index() == 4
+
+
+def test_once_closed_it_builds_nothing_more(store: DayFiles, tmp_path: Path) -> None:
+    store.append([finished(n) for n in range(9)])
+    assert store.build_index() == 4
+    store.close()
+    assert store.build_index() == 0
+    assert last_seq(tmp_path, "20260314") == 4
+
+
+def test_a_block_that_takes_long_is_not_waited_for_and_is_built_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(day_index, "BLOCK_ROWS", 4)
+    monkeypatch.setattr("app.store.log_index.CLOSE_WAIT_S", 0.01)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow_grams(data: bytes) -> set[bytes]:
+        begun.set()
+        assert may_end.wait(DEADLINE_S)
+        return grams(data)
+
+    monkeypatch.setattr(day_index, "grams", slow_grams)
+    store = DayFiles(tmp_path)
+    store.append([finished(n) for n in range(5)])
+    with ThreadPoolExecutor(1) as pool:
+        building = pool.submit(store.build_index)
+        assert begun.wait(DEADLINE_S)
+        store.close()
+        assert not building.done()
+        may_end.set()
+        assert building.result(DEADLINE_S) == 4
+    assert store.build_index() == 0
+    assert last_seq(tmp_path, "20260314") == 4
+    store.close()
 
 
 def test_an_empty_log_needs_no_index(store: DayFiles) -> None:
