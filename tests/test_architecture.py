@@ -87,7 +87,7 @@ RULES = {
     "app.services": rule(f"{_FACTS} app.durable app.failpoints app.handlers app.store"),
     "app.services.pem": rule("app.errors", "cryptography"),
     "app.services.masks": rule(others="re2"),
-    "app.services.passwords": rule("app.errors app.services.fields", "pwdlib"),
+    "app.services.passwords": rule("app.errors app.handlers.quote app.services.fields", "pwdlib"),
     "app.services.throttle": rule("app.errors", "limits"),
     "app.instance": rule("app.durable app.errors"),
     "app.demo": rule("app.who app.errors app.settings app.services"),

@@ -35,9 +35,12 @@ def passwd(name: str) -> None:
 
 
 def _asked() -> str:
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
-    password = getpass("New password: ")
-    if getpass("Again: ") != password:
+    try:
+        if not sys.stdin.isatty():
+            return sys.stdin.readline().rstrip("\r\n")
+        password, again = getpass("New password: "), getpass("Again: ")
+    except UnicodeDecodeError:
+        leave(USAGE, "A password is text in UTF-8; nothing was changed.")
+    if password != again:
         leave(USAGE, "The two are not the same; nothing was changed.")
     return password

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.errors import TooMany
+from app.handlers.quote import is_text
 from app.services.fields import FieldReader
 
 T = TypeVar("T")
@@ -37,10 +38,13 @@ def read_password(
     password = read.text(given, field)
     if password is None:
         return None
-    if LEAST <= len(password) <= MOST:
+    if not is_text(password):
+        read.wrong("password_malformed", "A password is text that UTF-8 can write.", field)
+    elif not LEAST <= len(password) <= MOST:
+        detail = f"A password has {LEAST} to {MOST} characters."
+        read.wrong("password_length", detail, field)
+    else:
         return password
-    detail = f"A password has {LEAST} to {MOST} characters."
-    read.wrong("password_length", detail, field)
     return None
 
 

@@ -112,10 +112,16 @@ class Sessions:
         now = self._clock_us()
         return [each for each in self._table.all(user) if _lasts(each, now)]
 
+    def known_to(self, who: Who) -> list[Session]:
+        """Those that `who` may end: an admin any, a user its own; a token has none."""
+        if who.may_all("administer"):
+            return self.all()
+        return self.all(who.name) if who.kind == "user" else []
+
     def end(self, id_: str, by: Who) -> None:
-        """Log it out: an admin any, others their own. Raises: NotFound."""
+        """Log it out, if it is `known_to` the one who asks. Raises: NotFound."""
         found = self._table.get(id_)
-        if found is not None and (found[0].user == by.name or by.may_all("administer")):
+        if found is not None and _may_end(found[0], by):
             self._table.remove(id_, Act(by=by, what="session.end", target=found[0].user))
             return
         raise NotFound("session_not_found", "There is no such session: it may have ended.")
@@ -130,6 +136,11 @@ class Sessions:
 def digest(secret: str) -> str:
     """The SHA-256 of a secret of 32 random bytes, which needs no salt."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _may_end(session: Session, by: Who) -> bool:
+    """A token may have the name of a user, and is not that user."""
+    return by.may_all("administer") or (by.kind == "user" and by.name == session.user)
 
 
 def _lasts(session: Session, now_us: int) -> bool:

@@ -21,6 +21,9 @@ _ONE: Final = RateLimitItemPerMinute(10, 15)
 #: For any names from one address.
 _ALL: Final = RateLimitItemPerMinute(100, 15)
 
+#: Characters of a name that count. No user has more, and what failed is kept.
+_NAME_LENGTH: Final = 64
+
 
 class Throttle:
     """Thread: any."""
@@ -30,7 +33,7 @@ class Throttle:
 
     def check(self, name: str, address: str) -> None:
         """Raises: TooMany `too_many_logins`, once too many failed."""
-        for limit, keys in ((_ONE, (name, address)), (_ALL, ("", address))):
+        for limit, keys in ((_ONE, (name[:_NAME_LENGTH], address)), (_ALL, ("", address))):
             if not self._limiter.test(limit, *keys):
                 until = self._limiter.get_window_stats(limit, *keys).reset_time
                 wait_s = max(1, math.ceil(until - time.time()))
@@ -40,9 +43,9 @@ class Throttle:
 
     def failed(self, name: str, address: str) -> None:
         """Count one more."""
-        self._limiter.hit(_ONE, name, address)
+        self._limiter.hit(_ONE, name[:_NAME_LENGTH], address)
         self._limiter.hit(_ALL, "", address)
 
     def succeeded(self, name: str, address: str) -> None:
         """Forget those of that name from there."""
-        self._limiter.clear(_ONE, name, address)
+        self._limiter.clear(_ONE, name[:_NAME_LENGTH], address)

@@ -64,21 +64,26 @@ class UserTable:
         of before end. Raises: NotFound; Conflict `last_admin`."""
         with self._database.writing() as session:
             row = _existing(session, name)
+            was_admin = row.role == "admin"
             if role is not None:
                 row.role = role
             if password is not None:
                 row.password = password
             session.execute(delete(SessionRow).where(col(SessionRow.user) == name))
             session.flush()
-            _need_an_admin(session)
+            if was_admin:
+                _need_an_admin(session)
             note(session, act)
 
     def remove(self, name: str, act: Act) -> None:
         """Raises: NotFound; Conflict `last_admin`."""
         with self._database.writing() as session:
-            session.delete(_existing(session, name))
+            row = _existing(session, name)
+            was_admin = row.role == "admin"
+            session.delete(row)
             session.flush()
-            _need_an_admin(session)
+            if was_admin:
+                _need_an_admin(session)
             note(session, act)
 
 

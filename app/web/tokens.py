@@ -37,7 +37,7 @@ def make(
     """Its secret is on this answer, and never again."""
     body: dict[str, object] = {"name": name, "role": role}
     if days.strip():
-        body["days"] = int(days) if days.strip().isdecimal() else days
+        body["days"] = _whole(days)
     if servers:
         body["servers"] = servers
     try:
@@ -66,6 +66,14 @@ def delete(token_id: str, found: All) -> Response:
     response = RedirectResponse("/tokens", 303)
     leave_flash(response, "revoked", name)
     return response
+
+
+def _whole(text: str) -> int | str:
+    """The number that was typed, or the text that is none: its field is then refused."""
+    try:
+        return int(text)
+    except ValueError:  # also for one of more digits than Python reads
+        return text
 
 
 def _page(

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -119,13 +119,14 @@ def leave_flash(
     what: Flash,
     name: str,
 ) -> None:
-    """Leave a line for the page that comes next."""
-    response.set_cookie(FLASH_COOKIE, f"{what}.{name}", max_age=60, httponly=True, samesite="lax")
+    """Leave a line for the page that comes next. A cookie has ASCII alone, a name any text."""
+    left = f"{what}.{quote(name)}"
+    response.set_cookie(FLASH_COOKIE, left, max_age=60, httponly=True, samesite="lax")
 
 
 def _flash(left: str | None) -> str | None:
     what, _, name = (left or "").partition(".")
-    return _FLASHES[what].format(name) if what in _FLASHES and name else None
+    return _FLASHES[what].format(unquote(name)) if what in _FLASHES and name else None
 
 
 def theme(request: Request) -> str:

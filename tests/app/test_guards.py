@@ -243,3 +243,45 @@ def test_client_that_leaves_in_its_body_is_no_fault(
         eventually(lambda: app_thread.answering() == 1)
     eventually(lambda: app_thread.answering() == 0)
     assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == []
+
+
+# -- forms ------------------------------------------------------------------------------------
+
+PARTS = "multipart/form-data; boundary=x"
+
+
+def sent_back(api: Api, kind: str, back: bytes = b"/requests") -> tuple[int, str]:
+    """What a form that anybody may send is answered, when it has that Content-Type."""
+    parts = ((b"theme", b"auto"), (b"back", back))
+    body = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % part for part in parts
+    )
+    headers = {"content-type": kind}
+    answer = api.pages.post("/theme", content=body + b"--x--\r\n", headers=headers)
+    return answer.status_code, answer.headers.get("location", "")
+
+
+@pytest.mark.parametrize(
+    "charset",
+    ["punycode", "unicode_escape", "idna", "utf-16", '"hex"', "utf-8; charset=utf-7", ""],
+)
+def test_a_form_in_another_charset_is_refused(api: Api, charset: str) -> None:
+    for kind in (
+        f"{PARTS}; charset={charset}",
+        f"Multipart/Form-Data; CHARSET={charset}; boundary=x",
+    ):
+        assert sent_back(api, kind, rb"/\ud800") == (415, "")
+    assert sent_back(api, f"{PARTS}; charset*=utf-8''{charset}") == (415, "")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        PARTS,
+        f"{PARTS}; charset=utf-8",
+        'multipart/form-data; charset="UTF-8" ; boundary=x',
+        "multipart/form-data;charset=UTF-8;boundary=x",
+    ],
+)
+def test_a_form_in_utf_8_is_read(api: Api, kind: str) -> None:
+    assert sent_back(api, kind) == (303, "/requests")
