@@ -6,6 +6,7 @@ import logging
 import uuid
 from http import HTTPStatus
 
+from anyio import BrokenResourceError
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -102,10 +103,18 @@ class Faults:
         except ClientDisconnect:
             return  # in the middle of its request: nobody is left to be answered
         except Exception as error:
+            if answering and _is_of_one_who_left(error):
+                return
             if answering or scope["type"] != "http":
                 raise
             request = Request(scope, receive)
             await _failed(request, error)(scope, receive, send)
+
+
+def _is_of_one_who_left(error: Exception) -> bool:
+    """Whether a stream of FastAPI's ended amid an event, as it does when its watcher is gone: what
+    hands events on fails there before it is cancelled (FastAPI's discussion 15725)."""
+    return isinstance(error, ExceptionGroup) and error.split(BrokenResourceError)[1] is None
 
 
 def _failed(request: Request, error: Exception) -> Response:
