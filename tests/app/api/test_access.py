@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -228,7 +229,8 @@ def test_a_token_is_made_listed_and_taken_back(api: Api, name: str) -> None:
     assert listed(api, "tokens", name=name) == [made]
     facts = {"name": name, "role": "viewer", "servers": None, "created_by": "token", "used": None}
     assert facts.items() <= made.items()
-    assert made["created"] < made["expires"]
+    lasts = datetime.fromisoformat(made["expires"]) - datetime.fromisoformat(made["created"])
+    assert lasts == timedelta(days=7)
     with client(api.url, bearer=secret) as program:
         assert program.get("/api/v1/me").json()["name"] == name
     api.delete(f"tokens/{made['id']}")

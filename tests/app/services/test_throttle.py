@@ -79,7 +79,7 @@ def test_the_window_moves_on(throttle: Throttle, clock: Clock) -> None:
     fail(throttle, ONE - 1)
     assert waits(throttle) == 300
     clock.now += 299.5
-    assert waits(throttle) == 1, "a second at least: not at once"
+    assert waits(throttle) == 1, "not half a second"
     clock.now += 1
     fail(throttle, 1)
     assert waits(throttle) == 600, "until the second one is as old"
