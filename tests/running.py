@@ -247,10 +247,10 @@ class RunningApp:
     def threads(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/task"))
 
-    def descriptors(self, *, but: tuple[str, ...] = ()) -> int:
+    def descriptors(self) -> int:
         """How many it has open, but for databases: SQLite keeps what a reader closed, for the
         next reader, as long as the writer has the file locked; as many as ever read at once."""
-        return descriptors.count(self.pid, but=but)
+        return descriptors.count(self.pid)
 
     def close(self) -> None:
         """End it for certain, whatever state it is in."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.clients import Client
 from tests.conftest import LaunchApp
-from tests.descriptors import OF_THREADS
+from tests.descriptors import OF_THREADS, in_words, targets
 from tests.running import Json, RunningApp, definition, offer
 from tests.waiting import DEADLINE_S, equal, eventually
 from tests.watching import watching
@@ -115,7 +115,7 @@ def test_counts_end_exact_and_nothing_is_left(
             crowd.join()
         assert crowd.failures == []
         equal(lambda: app.api.get("servers/crowded")["connections"], 0)
-        eventually(lambda: _descriptors(app) <= watched)
+        eventually(lambda: _are_no_more(app, watched))
 
     total = crowd.counts["connections"] + 1
     assert total > number
@@ -129,14 +129,20 @@ def test_counts_end_exact_and_nothing_is_left(
     assert stats["dropped"] == 0
     assert _rows(app, "crowded") == total
     equal(lambda: threads.names() - before, Counter())
-    eventually(lambda: _descriptors(app) <= descriptors)
+    eventually(lambda: _are_no_more(app, descriptors))
     assert app.stop() == 0
     assert "Traceback" not in app.log, app.log[-5000:]
 
 
-def _descriptors(app: RunningApp) -> int:
+def _descriptors(app: RunningApp) -> list[str]:
     """But for those of threads, which are counted themselves."""
-    return app.descriptors(but=OF_THREADS)
+    return targets(app.pid, but=OF_THREADS)
+
+
+def _are_no_more(app: RunningApp, before: list[str]) -> bool:
+    now = _descriptors(app)
+    assert len(now) <= len(before), f"{len(before)} before; now {in_words(app.pid, now)}"
+    return True
 
 
 WARM_UP = b"warm-up"
