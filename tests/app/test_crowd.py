@@ -34,6 +34,7 @@ class Threads:
         key = offer(app, "threads.py", THREADS)
         body = definition(name="threads", concurrency="single", handler=key)
         self._server = app.api.post("servers", body)
+        self.names()  # what its thread makes at first is there then
 
     def names(self) -> Counter[str]:
         """How many of each name, numbers left out; without the pool that answers HTTP, which
