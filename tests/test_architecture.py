@@ -73,6 +73,7 @@ RULES = {
     "app.errors": rule(),
     "app.times": rule(),
     "app.who": rule(),
+    "app.crowd": rule(),
     "app.durable": rule(),
     "app.failpoints": rule(),
     "app.log_facts": rule(),
@@ -88,7 +89,7 @@ RULES = {
     "app.services.pem": rule("app.errors", "cryptography"),
     "app.services.masks": rule(others="re2"),
     "app.services.passwords": rule("app.errors app.handlers.quote app.services.fields", "pwdlib"),
-    "app.services.throttle": rule("app.errors", "limits"),
+    "app.services.throttle": rule("app.crowd app.errors", "limits"),
     "app.instance": rule("app.durable app.errors"),
     "app.demo": rule("app.who app.errors app.settings app.services"),
     "app.deps": rule(f"{_FACTS} app.handlers.registry app.services", "fastapi"),
@@ -100,7 +101,7 @@ RULES = {
         "app.errors app.error_handlers app.settings",
         "asgi_cross_origin_protection fastapi starlette",
     ),
-    "app.panel_door": rule(),
+    "app.panel_door": rule("app.crowd"),
     "app.panel_protocol": rule(
         "app.api.problems app.error_handlers app.guards app.panel_door", "uvicorn"
     ),
