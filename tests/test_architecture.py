@@ -78,6 +78,7 @@ RULES = {
     "app.failpoints": rule(),
     "app.log_facts": rule(),
     "app.log_lines": rule(),
+    "app.private": rule(),
     "app.version": rule(),
     "app.settings": rule(others="pydantic pydantic_settings"),
     "app.domain": rule("app.log_facts sockcore"),
