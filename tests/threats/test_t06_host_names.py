@@ -43,7 +43,13 @@ def test_t06_names_of_the_settings_are_known(folder: Path) -> None:
     with closing(AppThread(folder, allowed_hosts=("panel.lan", "2001:db8::1"))) as app:
         for host in ("panel.lan", "Panel.LAN:8000", "[2001:db8::1]", "[2001:DB8::1]:80"):
             assert status(app.api.client, "GET", "/api/v1/servers", host=host) == 200
-        for host in ("panel", "panel.lan.", "panel.lan.evil.test", "evil@panel.lan", "panel.lan:x"):
+        for host in (
+            "panel",
+            "panel.lan.",
+            "panel.lan.evil.test",
+            "evil@panel.lan",
+            "panel.lan:x",
+        ):
             assert status(app.api.client, "GET", "/api/v1/servers", host=host) == 400
 
 
