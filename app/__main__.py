@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.healthcheck import healthcheck
+from app.private import make_private
 
 cli = typer.Typer(add_completion=False, help="Socket servers that answer, run from a browser.")
 cli.command()(healthcheck)
@@ -57,6 +58,7 @@ def passwd(
 
 @cli.callback(invoke_without_command=True)
 def main(context: typer.Context) -> None:
+    make_private()
     if context.invoked_subcommand is None:
         serve()
 

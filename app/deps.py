@@ -121,6 +121,12 @@ def session_cookie(request: Request) -> str:
     return "__Host-sockpit-session" if request.url.scheme == "https" else "sockpit-session"
 
 
+def is_for_programs(request: Request) -> bool:
+    """Whether it is asked of the API, or for its description, which lies beside it too."""
+    path = request.url.path
+    return path.startswith("/api/") or path == "/openapi.json"
+
+
 def address_of(request: Request) -> str:
     """The address that it comes from."""
     return request.client.host if request.client else ""
@@ -128,7 +134,7 @@ def address_of(request: Request) -> str:
 
 def _shown(request: Request) -> Shown:
     token = None
-    if request.url.path.startswith("/api/"):
+    if is_for_programs(request):
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         token = credentials.strip() if scheme.lower() == "bearer" else None
     session = request.cookies.get(session_cookie(request))

@@ -1,4 +1,4 @@
-"""Every refusal and failure as its answer: a problem document under /api, a page elsewhere."""
+"""Every refusal and failure as its answer: a problem document for programs, a page elsewhere."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem_response
+from app.deps import is_for_programs
 from app.errors import AppError, FieldError, Invalid, TooMany, Unauthorized
 from app.web.view import error_page, login_first
 
@@ -37,7 +38,7 @@ class HttpError(AppError):
 
 def respond(request: Request, error: AppError) -> Response:
     """`error` in the form that the asker reads."""
-    if request.url.path.startswith("/api/"):
+    if is_for_programs(request):
         response: Response = problem_response(error)
         if isinstance(error, Unauthorized):
             response.headers["WWW-Authenticate"] = "Bearer"

@@ -37,6 +37,9 @@ HEADERS = {
 #: How a form in parts may name its charset: as browsers would, if they did.
 UTF_8 = re.compile(r";\s*charset=\"?utf-8\"?\s*(?=;|$)")
 
+#: All of a Host header: an address of IPv6, or any other name; its port is not looked at.
+HOST = re.compile(r"(?:\[([^\[\]]*:[^\[\]]*)\]|([^\[\]:]+))(?::[0-9]*)?")
+
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -133,10 +136,8 @@ class KnownHosts:
         await self.app(scope, receive, send)
 
     def _known(self, header: str) -> bool:
-        try:
-            return (urlsplit(f"//{header}").hostname or "") in self.hosts
-        except ValueError:
-            return False
+        found = HOST.fullmatch(header)
+        return found is not None and (found[1] or found[2]).lower() in self.hosts
 
 
 class FormCharset:

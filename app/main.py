@@ -24,6 +24,7 @@ from app.guards import guarded
 from app.handlers.registry import HandlerRegistry
 from app.instance import InstanceLock, RunMark
 from app.log_facts import Gap
+from app.private import keep_private
 from app.services.access import Access
 from app.services.addresses import AddressRules
 from app.services.audit import Audit
@@ -127,6 +128,7 @@ class Sockpit:
     def _take(self, data_dir: Path) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = InstanceLock(data_dir)
+        keep_private(data_dir)
         self._ballast = Ballast(data_dir)
         self._ballast.relieve()
         self._mark = RunMark(data_dir)

@@ -6,13 +6,14 @@ Knows addresses, counts and a clock. Knows nothing of HTTP, nor of what is serve
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from app.crowd import crowd_of
 
 log = logging.getLogger("app.panel")
 
@@ -106,7 +107,7 @@ class Door:
     def admit(self, visitor: Visitor) -> Fault | None:
         """Let it in, waiting. Returns: why not; then it is not to be kept."""
         self._look_from_now_on()
-        name = crowd_of(visitor.client)
+        name = crowd_of(visitor.client[0] if visitor.client else "")
         crowd = self._crowds.get(name, Crowd())
         fault = None
         if len(crowd.visitors) >= self.limits.per_address and not self._has_made_room(crowd):
@@ -187,21 +188,6 @@ class Door:
             what = ", ".join(f"{count} {fault.value}" for fault, count in news.items())
             log.warning("closed connections to the panel: %s; the last from %s", what, self._last)
             self._told, self._told_at = self.closed.copy(), time_s
-
-
-def crowd_of(client: tuple[str, int] | None) -> str:
-    """Whom one visitor is counted with: an IPv4 address, or an IPv6 network of 64 bits, in which
-    one machine may have any address."""
-    host = client[0].partition("%")[0] if client else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host  # it left before it could be asked who it was
-    if isinstance(address, ipaddress.IPv4Address):
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def bound_unread(listener: socket.socket, limits: PanelLimits) -> None:

@@ -56,15 +56,13 @@ class Sessions:
 
         Raises: Unauthorized `wrong_login`, the same for a wrong name; TooMany.
         """
-        self._throttle.check(name, address)
-        user = self._users.get(name)
-        right = self._passwords.matches(password, None if user is None else user.password)
-        if user is None or not right:
-            self._throttle.failed(name, address)
-            log.warning("a login as %s from %s failed", quoted(name), address)
-            detail = "That name and password do not belong together."
-            raise Unauthorized("wrong_login", detail, "password")
-        self._throttle.succeeded(name, address)
+        with self._throttle.attempt(name, address):
+            user = self._users.get(name)
+            right = self._passwords.matches(password, None if user is None else user.password)
+            if user is None or not right:
+                log.warning("a login as %s from %s failed", quoted(name), address)
+                detail = "That name and password do not belong together."
+                raise Unauthorized("wrong_login", detail, "password")
         return self.begin(user, address=address, agent=agent)
 
     def begin(self, user: User, *, address: str, agent: str) -> str:
@@ -100,12 +98,11 @@ class Sessions:
 
     def check(self, who: Who, password: str) -> None:
         """Raises: Unauthorized `wrong_password` when it is not the user's own; TooMany."""
-        self._throttle.check(who.name, who.address)
-        user = self._users.get(who.name)
-        if user is None or not self._passwords.matches(password, user.password):
-            self._throttle.failed(who.name, who.address)
-            detail = "That is not the password you have now."
-            raise Unauthorized("wrong_password", detail, "current")
+        with self._throttle.attempt(who.name, who.address):
+            user = self._users.get(who.name)
+            if user is None or not self._passwords.matches(password, user.password):
+                detail = "That is not the password you have now."
+                raise Unauthorized("wrong_password", detail, "current")
 
     def all(self, user: str | None = None) -> list[Session]:
         """Those that last, of one user or of all: the one used last first."""

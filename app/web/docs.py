@@ -31,5 +31,5 @@ def docs(request: Request, found: All) -> HTMLResponse:
 @router.get("/openapi.json")
 @needs("see")
 def openapi(request: Request) -> JSONResponse:
-    """As /api/v1/openapi.json, for a browser and its session."""
+    """As /api/v1/openapi.json, where programs look for it."""
     return JSONResponse(request.app.openapi())

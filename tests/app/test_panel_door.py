@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.panel_door import Door, Fault, PanelLimits, crowd_of
+from app.crowd import crowd_of
+from app.panel_door import Door, Fault, PanelLimits
 from tests.waiting import DEADLINE_S
 
 LIMITS = PanelLimits(header_s=0.4, connections=4, per_address=2)
@@ -49,11 +50,11 @@ async def _time_goes_by() -> None:
     ],
 )
 def test_whom_an_address_is_counted_with(host: str, crowd: str) -> None:
-    assert crowd_of((host, 80)) == crowd
+    assert crowd_of(host) == crowd
 
 
 def test_those_without_an_address_are_counted_together() -> None:
-    assert crowd_of(None) == ""
+    assert crowd_of("") == ""
 
 
 def test_bounds_of_one_address_and_of_all() -> None:

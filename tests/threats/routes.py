@@ -48,7 +48,7 @@ class Route(NamedTuple):
 
     @property
     def is_page(self) -> bool:
-        return not self.path.startswith(("/api/", "/live/"))
+        return not self.path.startswith(("/api/", "/live/", "/openapi.json"))
 
 
 def built(sockpit: Sockpit) -> FastAPI:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -16,7 +18,7 @@ from app.services.users import SET_UP_S, Users
 from app.store.database import Database
 from app.store.users import UserTable
 from tests.conftest import LaunchApp
-from tests.running import SESSION_COOKIE, Api, RunningApp, log_in
+from tests.running import SESSION_COOKIE, Api, AppThread, RunningApp, log_in
 from tests.waiting import DEADLINE_S, eventually
 
 PASSWORD = "a password of ten and more"
@@ -90,6 +92,24 @@ def test_t08_after_the_window_it_says_how(tmp_path: Path) -> None:
     assert (refused.value.status, refused.value.code) == (403, "setup_closed")
     assert not users.any()
     database.close()
+
+
+def test_t08_after_the_window_the_link_leads_nowhere(folder: Path) -> None:
+    with closing(AppThread(folder, admin_password=None)) as app:
+        users = app.sockpit.access.users
+        key = users.set_up_key()
+        where = f"{app.url}/setup?key={key}"
+        body = {"key": key, "name": "ana", "password": PASSWORD, "again": PASSWORD}
+        assert httpx2.get(where, trust_env=False).status_code == 200
+        users._clock_s = lambda: time.monotonic() + SET_UP_S
+        for answer in (
+            httpx2.get(where, trust_env=False),
+            httpx2.post(f"{app.url}/setup", data=body, trust_env=False),
+        ):
+            assert answer.status_code == 403
+            assert "python -m app passwd" in answer.text
+            assert SESSION_COOKIE not in answer.cookies
+        assert app.api.get("users")["items"] == []
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

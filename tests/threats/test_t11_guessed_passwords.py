@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -13,6 +15,7 @@ import pytest
 from app.errors import TooMany, Unauthorized
 from app.services.passwords import Passwords
 from app.services.sessions import Sessions
+from app.services.throttle import Throttle
 from app.services.users import Users
 from app.store.database import Database
 from app.store.users import SessionTable, UserTable
@@ -53,6 +56,61 @@ def test_t11_many_names_from_one_address_have_to_wait(tmp_path: Path) -> None:
         sessions.log_in("ana", LONG_ENOUGH, address="192.0.2.1", agent="")
     assert refused.value.code == "too_many_logins"
     assert sessions.log_in("ana", LONG_ENOUGH, address="192.0.2.2", agent="")
+
+
+@pytest.mark.parametrize("names", [10, 100])
+def test_t11_addresses_of_one_ipv6_network_are_one(tmp_path: Path, names: int) -> None:
+    """Whoever has one has 2**64: guesses of one name, and of any names."""
+    sessions, _ = _parts(tmp_path)
+    for number in range(names):
+        name = "ana" if names == 10 else f"nobody-{number}"
+        with pytest.raises(Unauthorized):
+            sessions.log_in(name, "wrong", address=f"2001:db8:1:2::{number:x}", agent="")
+    for address in ("2001:db8:1:2:ffff::1", "2001:db8:1:2::1%eth0"):
+        with pytest.raises(TooMany):
+            sessions.log_in("ana", LONG_ENOUGH, address=address, agent="")
+    secret = sessions.log_in("ana", LONG_ENOUGH, address="2001:db8:1:3::1", agent="")
+    (begun,) = sessions.all("ana")
+    assert begun.address == "2001:db8:1:3::1"  # whole, where it is told
+    assert sessions.find(secret, "") is not None
+
+
+def test_t11_guesses_at_once_are_no_more_than_one_after_the_other(tmp_path: Path) -> None:
+    """240, 40 at a time: each is counted before it is worked, not after."""
+    sessions, _ = _parts(tmp_path)
+    ana = sessions.find(sessions.log_in("ana", LONG_ENOUGH, address="192.0.2.1", agent=""), "::1")
+    assert ana is not None
+
+    def log_in() -> None:
+        sessions.log_in("ana", "wrong", address="192.0.2.1", agent="")
+
+    for guess in (log_in, lambda: sessions.check(ana, "wrong")):
+        assert _checked_at_once(guess) + _checked_in_turn(guess) == 10
+
+
+def test_t11_while_the_last_tries_are_checked_the_next_is_asked_to_come_again() -> None:
+    throttle = Throttle()
+    with ExitStack() as checked:
+        for _ in range(10):
+            checked.enter_context(throttle.attempt("ana", "192.0.2.1"))
+        with pytest.raises(TooMany) as refused, throttle.attempt("ana", "192.0.2.1"):
+            raise AssertionError("it was let in")
+        assert (refused.value.code, refused.value.retry_after_s) == ("busy", 1)
+        with throttle.attempt("leo", "192.0.2.1"), throttle.attempt("ana", "192.0.2.2"):
+            pass
+    assert not throttle._tried  # nothing is kept of what is over
+    with throttle.attempt("ana", "192.0.2.1"):
+        pass
+
+
+def test_t11_right_logins_at_once_count_for_nothing(tmp_path: Path) -> None:
+    sessions, _ = _parts(tmp_path)
+
+    def log_in(_: int) -> None:
+        sessions.log_in("ana", LONG_ENOUGH, address="192.0.2.1", agent="")
+
+    with ThreadPoolExecutor(5) as pool:
+        assert len(list(pool.map(log_in, range(120)))) == 120
 
 
 def test_t11_a_login_forgets_the_failures_of_that_name(tmp_path: Path) -> None:
@@ -112,6 +170,33 @@ def test_t11_many_logins_at_once_harm_nobody(app_process: RunningApp) -> None:
     assert answers[401] >= 18
     assert rss(app.pid) - before <= 100 * 1024 * 1024
     assert app.api.call("GET", "health").is_success
+
+
+def _checked_at_once(guess: Callable[[], None]) -> int:
+    start = threading.Barrier(40)
+
+    def some(_: int) -> int:
+        start.wait(DEADLINE_S)
+        return sum(_was_checked(guess) for _ in range(6))
+
+    with ThreadPoolExecutor(40) as pool:
+        return sum(pool.map(some, range(40)))
+
+
+def _checked_in_turn(guess: Callable[[], None]) -> int:
+    """Of eleven: at the most ten are."""
+    return sum(_was_checked(guess) for _ in range(11))
+
+
+def _was_checked(guess: Callable[[], None]) -> bool:
+    """Not refused before its password was looked at."""
+    try:
+        guess()
+    except Unauthorized:
+        return True
+    except TooMany:
+        return False
+    raise AssertionError("it was right")
 
 
 def _parts(folder: Path) -> tuple[Sessions, Passwords]:

@@ -14,7 +14,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.clients import Client
+from app.private import keep_private
+from tests.certificates import Certificates
+from tests.clients import Client, ask
 from tests.conftest import LaunchApp
 from tests.running import (
     BEARER,
@@ -187,3 +189,93 @@ def test_t27_fault_is_told_by_an_id_alone(
     assert ours
     for secret in ("SECRET", TOKEN, api.pages.cookies[SESSION_COOKIE]):
         assert secret not in ours, told
+
+
+#: Whoever starts it wants everybody to read and write what it makes.
+LAVISH = ("sh", "-c", 'umask 0; exec "$@"', "sh")
+
+WRITING = """
+    from pathlib import Path
+    from socketserver import BaseRequestHandler
+
+    class Writing(BaseRequestHandler):
+        def handle(self):
+            named = self.request.recv(1000)
+            Path(named.decode()).touch()
+            self.request.sendall(named)
+"""
+
+
+def seen_by_others(folder: Path) -> list[str]:
+    """What of a folder that others may enter has rights for them."""
+    return [
+        f"{path.relative_to(folder)} {path.lstat().st_mode:o}"
+        for path in folder.rglob("*")
+        if path.lstat().st_mode & 0o077
+    ]
+
+
+def test_t27_what_is_recorded_is_for_nobody_else_to_read(
+    launch: LaunchApp, certificates: Certificates
+) -> None:
+    """In a data folder that was there, which others may enter."""
+    app = launch()
+    app.data_dir.mkdir()
+    app.data_dir.chmod(0o755)
+    app.start(*LAVISH)
+    log_in(app.url)
+    pair = certificates.server
+    pem = pair.certificate.read_text() + pair.private_key.read_text()
+    app.api.post("certificates", {"name": "own", "pem": pem})
+    writing = offer(app, "writing.py", WRITING)
+    for isolation in ("thread", "process"):
+        server = app.api.post("servers", definition(handler=writing, isolation=isolation))
+        ask(server, str(app.data_dir / f"made-by-a-{isolation}").encode())
+        app.api.finished(server["name"], 1)
+    app.api.post("servers", definition("unix"))
+    assert {path.name for path in app.data_dir.glob("*.sqlite3-*")} >= {"control.sqlite3-wal"}
+    assert seen_by_others(app.data_dir) == []
+    assert len(list(app.data_dir.rglob("*.sqlite3"))) == 2
+    app.stop()
+    for path in app.data_dir.rglob("*"):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    (app.data_dir / "sockets").chmod(0o755)  # with 0777 it is not used
+    app.start(*LAVISH)
+    app.api.get("users")
+    recorded = ("control", "requests", "tls")
+    assert [path for path in seen_by_others(app.data_dir) if path.startswith(recorded)] == []
+
+
+@pytest.mark.parametrize("command", ["passwd", "restore"])
+def test_t27_nor_what_a_command_makes(launch: LaunchApp, command: str) -> None:
+    app = launch()
+    source = app.folder / "backup"
+    if command == "restore":
+        app.start()
+        assert app.command("backup", source).returncode == 0
+        assert seen_by_others(app.folder / "backup") == []
+        app = launch()
+    app.data_dir.mkdir()
+    app.data_dir.chmod(0o755)
+    arguments = ("passwd", "admin") if command == "passwd" else ("restore", source)
+    done = app.command(*arguments, typed=f"{PASSWORD}\n")
+    assert done.returncode == 0, done.stderr
+    assert (app.data_dir / "control.sqlite3").is_file()
+    assert seen_by_others(app.data_dir) == []
+
+
+def test_t27_what_cannot_be_made_private_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError("it belongs to another user")
+
+    path = tmp_path / "control.sqlite3"
+    path.touch(0o644)
+    path.chmod(0o644)
+    monkeypatch.setattr(Path, "chmod", refused)
+    with caplog.at_level(logging.WARNING, "app"):
+        keep_private(tmp_path)
+    (line,) = caplog.messages
+    assert str(path) in line
+    assert "it belongs to another user" in line

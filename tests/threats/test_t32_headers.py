@@ -124,7 +124,7 @@ def raw_answer(port: int, raw: bytes) -> http.client.HTTPResponse:
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/docs", 303), ("/openapi.json", 303), ("/api/v1/openapi.json", 401)]
+    ("path", "status"), [("/docs", 303), ("/openapi.json", 401), ("/api/v1/openapi.json", 401)]
 )
 def test_t32_description_is_for_those_who_are_logged_in(
     app_thread: AppThread, path: str, status: int
@@ -136,11 +136,16 @@ def test_t32_description_is_for_those_who_are_logged_in(
     assert "createServer" not in answer.text
     if status == 303:
         assert answer.headers["location"].startswith("/login?next=%2F")
+    else:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.json()["code"] == "no_login"
 
 
 def test_t32_description_is_one(api: Api) -> None:
     assert api.pages.get("/openapi.json").json() == api.get("openapi.json")
-    assert api.client.get("/openapi.json", headers=BEARER, follow_redirects=False).is_redirect
+    assert api.client.get("/openapi.json", headers=BEARER).json() == api.get("openapi.json")
+    assert api.client.get("/docs", headers=BEARER, follow_redirects=False).is_redirect
 
 
 @pytest.mark.parametrize("path", ["/docs/", "/redoc", "/docs/oauth2-redirect", "/swagger"])

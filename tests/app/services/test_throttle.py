@@ -6,12 +6,16 @@ import math
 
 import pytest
 
-from app.errors import TooMany
+from app.errors import TooMany, Unauthorized
 from app.services.throttle import Throttle
 from tests.app.services.accounts import HERE, THERE
 
 ONE, ALL = 10, 100
 WINDOW_S = 900.0
+
+
+class NotChecked(Exception):
+    """It might have been tried, and was not."""
 
 
 class Clock:
@@ -38,18 +42,24 @@ def throttle(clock: Clock) -> Throttle:
 
 def fail(throttle: Throttle, times: int, name: str = "ana", address: str = HERE) -> None:
     for _ in range(times):
-        throttle.check(name, address)
-        throttle.failed(name, address)
+        with pytest.raises(Unauthorized), throttle.attempt(name, address):
+            raise Unauthorized("wrong_login", "It is wrong.")
+
+
+def get_in(throttle: Throttle, name: str = "ana", address: str = HERE) -> None:
+    with throttle.attempt(name, address):
+        pass
 
 
 def waits(throttle: Throttle, name: str = "ana", address: str = HERE) -> int:
     """Seconds; 0 when it may be tried."""
     try:
-        throttle.check(name, address)
+        with throttle.attempt(name, address):
+            raise NotChecked
+    except NotChecked:
+        return 0
     except TooMany as error:
         refusal = error
-    else:
-        return 0
     assert refusal.code == "too_many_logins"
     assert f"in {math.ceil(refusal.retry_after_s / 60)} min." in refusal.detail
     return refusal.retry_after_s
@@ -96,27 +106,34 @@ def test_names_from_one_address_are_counted_together(throttle: Throttle) -> None
 
 
 def test_who_gets_in_begins_anew_but_the_address_does_not(throttle: Throttle) -> None:
-    for _ in range(ALL // ONE):
-        fail(throttle, ONE)
-        throttle.succeeded("leo", HERE)
-        throttle.succeeded("ana", THERE)
-        assert waits(throttle) == WINDOW_S
-        throttle.succeeded("ana", HERE)
+    for _ in range(ALL // (ONE - 1)):
+        fail(throttle, ONE - 1)
+        get_in(throttle)
+    fail(throttle, 1)
     assert waits(throttle) == WINDOW_S
     assert waits(throttle, "leo") == WINDOW_S
     assert waits(throttle, address=THERE) == 0
 
 
+def test_who_gets_in_forgets_nothing_of_others(throttle: Throttle) -> None:
+    fail(throttle, ONE)
+    get_in(throttle, "leo", HERE)
+    get_in(throttle, "ana", THERE)
+    assert waits(throttle) == WINDOW_S
+
+
 def test_of_a_long_name_only_its_begin_is_kept(throttle: Throttle) -> None:
     """A user has 64 characters at most: a name of a megabyte is nobody's, and is not kept."""
     long = "n" * 64
+    for number in range(ONE - 1):
+        fail(throttle, 1, f"{long}{number}" * 1_000)
+    get_in(throttle, f"{long}!", HERE)
     for number in range(ONE):
+        assert waits(throttle, long) == 0
         fail(throttle, 1, f"{long}{number}" * 1_000)
     assert waits(throttle, f"{long} and another end") == WINDOW_S
     kept = throttle._limiter.storage
     assert max(map(len, kept.events)) < 200  # type: ignore[attr-defined]
-    throttle.succeeded(f"{long}!", HERE)
-    assert waits(throttle, long) == 0
 
 
 def test_a_name_is_not_taken_for_a_name_and_an_address(throttle: Throttle) -> None:
