@@ -110,3 +110,20 @@ def test_t13_a_body_that_is_none_names_what_is_missing(tmp_path: Path) -> None:
         tokens.make({}, SOCKPIT)
     assert [e.field for e in refused.value.fields] == ["name", "role"]
     database.close()
+
+
+def test_t13_the_audit_says_which_tokens_a_deleted_server_left(
+    api: Api, make_server: MakeServer
+) -> None:
+    name, other = make_server()["name"], make_server()["name"]
+    api.post("tokens", {"name": "for the deleted", "role": "viewer", "servers": [name, other]})
+    made = api.post("tokens", {"name": "for that alone", "role": "viewer", "servers": [name]})
+    api.delete(f"servers/{name}")
+    act = api.get("audit", limit=1)["items"][0]
+    assert (act["what"], act["target"]) == ("server.delete", name)
+    assert sorted(act["after"]["tokens"]) == ["for that alone", "for the deleted"]
+    (left,) = (t for t in api.get("tokens")["items"] if t["id"] == made["id"])
+    assert left["servers"] == []
+    assert "none any more" in api.pages.get("/tokens").text
+    api.delete(f"servers/{other}")
+    assert api.get("audit", limit=1)["items"][0]["after"] == {"tokens": ["for the deleted"]}
