@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
+from app.api.downloads import Download
 from app.api.problems import problems
 from app.api.requests import Line, asked
 from app.api.shapes import Shape, same
-from app.deps import All, By, LogExports, Requests, Services, needs
+from app.deps import Admission, All, By, LogExports, Requests, Services, needs
 from app.domain import Count
 from app.export import EXPORTS, Export
 from app.search.terms import Filter
-from app.services.exports import Cancelled, ExportProgress, resting
+from app.services.exports import ExportProgress, resting
 
 router = APIRouter(tags=["requests"])
 
@@ -43,23 +44,16 @@ class ExportShape(Shape):
     state: str
 
 
-class _Stoppable(StreamingResponse):
-    def __init__(
-        self, pieces: Generator[bytes], export: Export, headers: dict[str, str], held: ExitStack
-    ) -> None:
+class _Held(Download):
+    def __init__(self, pieces: Generator[bytes], held: ExitStack, **more: Any) -> None:
         """`held` is closed when it is over, whichever way."""
-        super().__init__(pieces, media_type=export.media_type, headers=headers)
+        super().__init__(pieces, **more)
         self._held = held
         held.callback(pieces.close)  # at once, when whoever is sent it has gone
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         with self._held:
             await super().__call__(scope, receive, send)
-
-    async def stream_response(self, send: Any) -> None:
-        # Left without its end, so that no program takes a part for the whole.
-        with suppress(Cancelled):
-            await super().stream_response(send)
 
 
 @router.get(
@@ -91,7 +85,8 @@ def export_requests(
     ] = None,
 ) -> StreamingResponse:
     """Streamed, in constant memory. `X-Rows` says how many there are: `10000+` from there on. An
-    answer that ends before its time, because it was stopped, is no whole one for HTTP either.
+    answer that ends before its time, because it was stopped or its login ended, is no whole one
+    for HTTP either.
     Four at one time: the next one is asked to come again."""
     filter_ = asked(q, server, found.who)
     export = EXPORTS[format_]
@@ -111,7 +106,13 @@ def _begun(
     if follow is not None:
         details = found.exports.follow(follow, details, count, found.who)
     pieces = _joined(export.encode(resting(details, lambda: requests.stats().received)))
-    return _Stoppable(pieces, export, headers, held.pop_all())
+    return _Held(
+        pieces,
+        held.pop_all(),
+        admission=Admission(found),
+        media_type=export.media_type,
+        headers=headers,
+    )
 
 
 def _headers(export: Export, count: Count) -> dict[str, str]:

@@ -14,7 +14,7 @@ from app.store.tokens import TokenTable
 from app.who import SOCKPIT
 from tests.conftest import MakeServer
 from tests.running import Api, AppThread
-from tests.threats.people import client, token
+from tests.threats.people import DOWNLOADS, broken_off, client, token
 
 DAY_US = 86_400_000_000
 
@@ -45,6 +45,25 @@ def test_t13_it_is_good_until_it_is_revoked_and_its_use_is_told(api: Api) -> Non
         api.delete(f"tokens/{made['id']}")
         assert program.get("/api/v1/me").status_code == 401
     assert api.call("DELETE", f"tokens/{made['id']}").status_code == 404
+
+
+@pytest.mark.parametrize("path", DOWNLOADS)
+def test_t13_a_download_ends_with_its_token(
+    full: AppThread, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("app.deps.LOOK_S", 0.0)
+    made = full.api.post("tokens", {"name": "revoked amid", "role": "admin"})
+    with client(full.url, bearer=made["token"]) as program:
+        broken_off(program, path, lambda: full.api.delete(f"tokens/{made['id']}"))
+        assert program.get("/api/v1/me").status_code == 401
+
+
+@pytest.mark.parametrize("path", DOWNLOADS)
+def test_t13_a_download_of_one_who_may_is_whole(
+    full: AppThread, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("app.deps.LOOK_S", 0.0)
+    assert len(full.api.client.get(path).content) > 10_000_000
 
 
 def test_t13_it_ends_on_its_day(tmp_path: Path) -> None:
