@@ -25,6 +25,7 @@ from app.handlers.registry import HandlerRegistry
 from app.instance import InstanceLock, RunMark
 from app.log_facts import Gap
 from app.private import keep_private
+from app.routes import check_routes
 from app.services.access import Access
 from app.services.addresses import AddressRules
 from app.services.audit import Audit
@@ -220,7 +221,10 @@ def create_app(settings: Settings) -> ASGIApp:
 
 
 def web_app(sockpit: Sockpit) -> ASGIApp:
-    """The panel and the API over `sockpit`, which the lifespan opens and closes."""
+    """The panel and the API over `sockpit`, which the lifespan opens and closes.
+
+    Raises: TypeError where a route would ask nobody who may have it.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -245,5 +249,6 @@ def web_app(sockpit: Sockpit) -> ASGIApp:
     app.include_router(api_router)
     app.include_router(web_router)
     openapi.complete(app.openapi())
-    app.mount("/static", StaticFiles(directory=STATIC))
+    check_routes(app)
+    app.mount("/static", StaticFiles(directory=STATIC))  # the one that is for everybody
     return guarded(app, sockpit.settings)

@@ -33,7 +33,8 @@ LEAST: Final[Mapping[Action, Role]] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Who:
     """Whoever acts. `name`: of the user or of the token. `id`: of the session or of the token.
-    `servers`: those that a token is for, None for all. `address`: where it comes from."""
+    `servers`: those that a token is for, None for all; none of them when they were deleted.
+    `address`: where it comes from."""
 
     kind: Literal["user", "token", "deployment", "machine"]
     name: str
@@ -52,6 +53,11 @@ class Who:
 
     def sees(self, server: str) -> bool:
         return self.servers is None or server in self.servers
+
+    def is_same(self, other: Who) -> bool:
+        """Whether it is the same user, by whichever session, or the same token."""
+        one, two = (w.name if w.kind == "user" else w.id for w in (self, other))
+        return (self.kind, one) == (other.kind, two)
 
     def __str__(self) -> str:
         what = self.name if self.kind == "user" else f"{self.kind} {self.name}"
@@ -114,7 +120,8 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token of the API, without its secret. `servers`: those that it is for, None for all."""
+    """A token of the API, without its secret. `servers`: those that it is for, None for all. Those
+    that were deleted are not among them."""
 
     id: str
     name: str

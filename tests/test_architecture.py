@@ -97,6 +97,7 @@ RULES = {
     "app.api": rule(f"{_FACE} app.export", f"{_WEB} pydantic"),
     "app.web": rule(f"{_FACE} app.static_files", f"{_WEB} jinja2 markupsafe"),
     "app.static_files": rule(others="starlette"),
+    "app.routes": rule(others="fastapi starlette"),
     "app.error_handlers": rule("app", f"{_WEB} starlette"),
     "app.guards": rule(
         "app.errors app.error_handlers app.settings",

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from app.api.downloads import Download
 from app.api.problems import problems
 from app.api.shapes import Listing, Shape, same
-from app.deps import AuditLog, needs
+from app.deps import Admission, All, AuditLog, needs
 from app.times import iso
 from app.who import AuditEntry
 
@@ -57,13 +58,13 @@ def list_audit(
     responses={200: {"description": "A line each.", "content": {"application/x-ndjson": {}}}},
 )
 @needs("administer")
-def export_audit(audit: AuditLog) -> StreamingResponse:
-    """All of it as JSON Lines, newest first, streamed in constant memory."""
+def export_audit(found: All) -> StreamingResponse:
+    """All of it as JSON Lines, newest first, streamed in constant memory. An answer that ends
+    before its time, because its login ended, is no whole one for HTTP either."""
     now = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     headers = {"Content-Disposition": f'attachment; filename="audit-{now}.jsonl"'}
-    return StreamingResponse(
-        _lines(audit.all()), media_type="application/x-ndjson", headers=headers
-    )
+    lines = _lines(found.audit.all())
+    return Download(lines, Admission(found), "application/x-ndjson", headers)
 
 
 def _lines(entries: Iterator[AuditEntry]) -> Iterator[str]:

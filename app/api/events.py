@@ -43,10 +43,11 @@ async def watch_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """A stream of `server` (as GET servers/{name}), `server.deleted`, `connection.opened`,
     `connection.closed`, `request` (a row as stored), `log.gap` (what the log lacks, as in a
-    listing of requests) and `gap` (`missed` events did not fit into this stream)."""
+    listing of requests; not to a token of some servers) and `gap` (`missed` events did not fit
+    into this stream)."""
     asked = found.who.servers if server is None else frozenset((server,))
     admission = Admission(found)
-    with found.feed.subscribe(asked) as subscription:
+    with found.feed.subscribe(asked, log=found.who.servers is None) as subscription:
         yield ServerSentEvent(comment="watching")
         while True:
             batch = await subscription.next_batch(pause_s=_COALESCE_S, timeout_s=LOOK_S)

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response, StreamingResponse
 
+from app.api.downloads import Download
 from app.api.problems import problems
 from app.api.requests import Line, asked
 from app.api.shapes import Shape, same
-from app.deps import By, LogExports, Requests, needs
+from app.deps import Admission, All, By, LogExports, Requests, Services, needs
 from app.domain import Count
 from app.export import EXPORTS, Export
 from app.search.terms import Filter
-from app.services.exports import Cancelled, ExportProgress, Exports, resting
-from app.services.requests import RequestLog
+from app.services.exports import ExportProgress, resting
 
 router = APIRouter(tags=["requests"])
 
@@ -44,23 +44,16 @@ class ExportShape(Shape):
     state: str
 
 
-class _Stoppable(StreamingResponse):
-    def __init__(
-        self, pieces: Generator[bytes], export: Export, headers: dict[str, str], held: ExitStack
-    ) -> None:
+class _Held(Download):
+    def __init__(self, pieces: Generator[bytes], held: ExitStack, **more: Any) -> None:
         """`held` is closed when it is over, whichever way."""
-        super().__init__(pieces, media_type=export.media_type, headers=headers)
+        super().__init__(pieces, **more)
         self._held = held
         held.callback(pieces.close)  # at once, when whoever is sent it has gone
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         with self._held:
             await super().__call__(scope, receive, send)
-
-    async def stream_response(self, send: Any) -> None:
-        # Left without its end, so that no program takes a part for the whole.
-        with suppress(Cancelled):
-            await super().stream_response(send)
 
 
 @router.get(
@@ -77,15 +70,13 @@ class _Stoppable(StreamingResponse):
 )
 @needs("see")
 def export_requests(
-    requests: Requests,
+    found: All,
     format_: Annotated[
         Literal["csv", "jsonl", "pcapng"],
         Query(
             alias="format", description="`csv` for sheets, `jsonl` exact, `pcapng` for Wireshark."
         ),
     ],
-    exports: LogExports,
-    by: By,
     q: Line = "",
     server: str | None = None,
     follow: Annotated[
@@ -94,31 +85,34 @@ def export_requests(
     ] = None,
 ) -> StreamingResponse:
     """Streamed, in constant memory. `X-Rows` says how many there are: `10000+` from there on. An
-    answer that ends before its time, because it was stopped, is no whole one for HTTP either.
+    answer that ends before its time, because it was stopped or its login ended, is no whole one
+    for HTTP either.
     Four at one time: the next one is asked to come again."""
-    filter_ = asked(q, server, by)
+    filter_ = asked(q, server, found.who)
     export = EXPORTS[format_]
     with ExitStack() as held:
-        held.enter_context(exports.place())
-        return _begun(export, filter_, requests, exports, follow, held)
+        held.enter_context(found.exports.place())
+        return _begun(found, export, filter_, follow, held)
 
 
 def _begun(
-    export: Export,
-    filter_: Filter,
-    requests: RequestLog,
-    exports: Exports,
-    follow: str | None,
-    held: ExitStack,
+    found: Services, export: Export, filter_: Filter, follow: str | None, held: ExitStack
 ) -> StreamingResponse:
     """What is held goes over to the answer."""
+    requests = found.requests
     count = requests.count(filter_)
     headers = _headers(export, count)
     details = requests.details(filter_)
     if follow is not None:
-        details = exports.follow(follow, details, count)
+        details = found.exports.follow(follow, details, count, found.who)
     pieces = _joined(export.encode(resting(details, lambda: requests.stats().received)))
-    return _Stoppable(pieces, export, headers, held.pop_all())
+    return _Held(
+        pieces,
+        held.pop_all(),
+        admission=Admission(found),
+        media_type=export.media_type,
+        headers=headers,
+    )
 
 
 def _headers(export: Export, count: Count) -> dict[str, str]:
@@ -131,17 +125,17 @@ def _headers(export: Export, count: Count) -> dict[str, str]:
 
 
 @router.get("/log/exports/{export_id}", operation_id="getExport", responses=problems(404))
-@needs("see")
-def get_export(id_: Id, exports: LogExports) -> ExportShape:
-    """How far an export is that was given a name to `follow`."""
-    return export_shape(exports.get(id_))
+@needs("self")
+def get_export(id_: Id, exports: LogExports, by: By) -> ExportShape:
+    """How far an export of yours is that was given a name to `follow`; an admin's: anybody's."""
+    return export_shape(exports.get(id_, by))
 
 
 @router.delete("/log/exports/{export_id}", operation_id="cancelExport", responses=problems(404))
 @needs("self")
-def cancel_export(id_: Id, exports: LogExports) -> ExportShape:
+def cancel_export(id_: Id, exports: LogExports, by: By) -> ExportShape:
     """Send no more of it. Whoever is sent it sees that it is not whole."""
-    return export_shape(exports.cancel(id_))
+    return export_shape(exports.cancel(id_, by))
 
 
 def export_shape(progress: ExportProgress) -> ExportShape:

@@ -42,7 +42,7 @@ def list_requests(
     """Newest first. Pass `next` of one page as `before` to get the page after it, `newer` as
     `after` for those newer than it. `partial`: it took too long; what is there is right, and the
     cursor goes on from where it stopped. `gaps`: what is missing among them, where the line asks
-    for a server or a time at most."""
+    for a server or a time at most; none for a token of some servers."""
     page = requests.page(asked(q, server, by), limit=limit, before=before, after=after)
     return RequestListing(
         items=[request_shape(row) for row in page.items],

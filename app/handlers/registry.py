@@ -123,8 +123,8 @@ class HandlerRegistry:
                 f"The handler {quoted(key)} cannot be used: {broken.title}."
                 " Mend the file and rescan."
             )
-        known = ", ".join(info.key for info in self.entries() if not info.broken)
-        return f"There is no handler {quoted(key)}. Choose one of: {known}."
+        # Not which there are: not everybody who may name one may know of all.
+        return f"There is no handler {quoted(key)}: see GET /api/v1/handlers."
 
 
 def find_handler(

@@ -92,11 +92,12 @@ class Filter:
     """All of a search. Without a term and a direction it lets every request through.
 
     `direction`: where every Contains looks, None for both. Where there is no Contains: that some
-    bytes went that way at all.
+    bytes went that way at all. `within_some`: whoever asks is to know of some servers alone.
     """
 
     terms: tuple[Term, ...] = ()
     direction: Direction | None = None
+    within_some: bool = False
 
     @property
     def contains(self) -> tuple[Contains, ...]:
@@ -118,12 +119,15 @@ class Filter:
 
     @property
     def shows_gaps(self) -> bool:
-        """Whether what is missing may be of what is asked for: a server or a time at most is."""
+        """Whether what is missing may be of what is asked for: a server or a time at most is.
+
+        It is counted over all servers, so that it is not for whoever is to know of some.
+        """
         plain = all(
             isinstance(term, Since | Until) or (isinstance(term, Is) and term.field == "server")
             for term in self.terms
         )
-        return plain and self.direction is None
+        return plain and self.direction is None and not self.within_some
 
     def of_server(self, name: str | None) -> Filter:
         """The same of that server alone; of any where no name is given."""
@@ -137,7 +141,8 @@ class Filter:
         # Where nothing is left of them: a server that cannot be.
         names = sorted(servers & asked if asked else servers) or [""]
         others = tuple(term for term in self.terms if not _is_server(term))
-        return replace(self, terms=(*(Is("server", name) for name in names), *others))
+        terms = (*(Is("server", name) for name in names), *others)
+        return replace(self, terms=terms, within_some=True)
 
     def alternatives(self, field: Field) -> tuple[str, ...]:
         """One of these must hold, if there are any."""

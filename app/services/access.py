@@ -1,6 +1,7 @@
 """Who somebody is, by what they show, and whether they may do what they ask.
 
-`authorize` is the one place that decides: lists, single things, streams and acts all ask it.
+`authorize` is the one place that decides, before any route runs; what of lists, searches and
+streams somebody sees is asked of the same `Who`.
 """
 
 from __future__ import annotations

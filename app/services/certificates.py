@@ -92,8 +92,8 @@ class Certificates:
         Raises: Invalid (unknown_certificate, certificate_unusable, certificate_without_key).
         """
         if not self._exists(name):
-            there_are = ", ".join(c.name for c in self.all()) or "none yet"
-            detail = f"There is no certificate {quoted(name)}; there are: {there_are}."
+            # Not which there are: not everybody who may name one may know of all.
+            detail = f"There is no certificate {quoted(name)}: see GET /api/v1/certificates."
             raise Invalid(FieldError("unknown_certificate", detail, "tls.certificate"))
         found = self._read(name)
         if found.error:

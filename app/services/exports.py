@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeVar
 from app.domain import Count, RequestDetail
 from app.errors import Conflict, NotFound, TooMany
 from app.log_facts import Gap, place_key
+from app.who import Who
 
 T = TypeVar("T")
 
@@ -64,9 +65,10 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportProgress:
-    """`about`: how many requests there may be in all; None where there is no telling. `exact`:
-    whether it is just so many. `broken`: whoever was sent it went away."""
+    """`by`: whose it is. `about`: how many requests there may be in all; None where there is no
+    telling. `exact`: whether it is just so many. `broken`: whoever was sent it went away."""
 
+    by: Who
     rows: int = 0
     about: int | None = None
     exact: bool = False
@@ -98,7 +100,7 @@ class Exports:
                 self._under_way -= 1
 
     def follow(
-        self, id_: str, rows: Iterator[RequestDetail | Gap], count: Count
+        self, id_: str, rows: Iterator[RequestDetail | Gap], count: Count, by: Who
     ) -> Iterator[RequestDetail | Gap]:
         """The same requests, newest first, counted as they are taken under a name of the caller's.
 
@@ -110,25 +112,25 @@ class Exports:
             if id_ in self._known:
                 raise Conflict("export_exists", f"There is an export {id_!r} already.")
             self._forget_one()
-            self._known[id_] = ExportProgress(about=about, exact=count.exact)
+            self._known[id_] = ExportProgress(by=by, about=about, exact=count.exact)
         return self._followed(id_, rows, None if count.exact else _Span(*self._bounds()))
 
-    def get(self, id_: str) -> ExportProgress:
-        """Raises: NotFound `export_not_found`."""
+    def get(self, id_: str, by: Who) -> ExportProgress:
+        """Raises: NotFound `export_not_found`, also for one of somebody else."""
         with self._lock:
-            return self._get(id_)
+            return self._get(id_, by)
 
-    def cancel(self, id_: str) -> ExportProgress:
-        """Raises: NotFound `export_not_found`."""
+    def cancel(self, id_: str, by: Who) -> ExportProgress:
+        """Raises: NotFound `export_not_found`, also for one of somebody else."""
         with self._lock:
-            found = self._get(id_)
+            found = self._get(id_, by)
             if found.state == "running":
                 self._known[id_] = found = replace(found, state="cancelled")
             return found
 
-    def _get(self, id_: str) -> ExportProgress:
+    def _get(self, id_: str, by: Who) -> ExportProgress:
         found = self._known.get(id_)
-        if found is None:
+        if found is None or not (by.is_same(found.by) or by.may_all("administer")):
             raise NotFound("export_not_found", f"There is no export {id_!r} that is followed.")
         return found
 

@@ -74,9 +74,13 @@ class LiveFeed:
         for subscription in self._subscriptions:
             subscription.offer(notices)
 
-    def subscribe(self, servers: frozenset[str] | None = None) -> Subscription:
-        """Watch those servers, or everything. Use as a context manager."""
-        subscription = Subscription(self, servers, asyncio.get_running_loop())
+    def subscribe(
+        self, servers: frozenset[str] | None = None, *, log: bool = True
+    ) -> Subscription:
+        """Watch those servers, or everything. `log`: and what concerns the log of all of them.
+        Use as a context manager."""
+        wanted = servers if servers is None or not log else servers | {""}
+        subscription = Subscription(self, wanted, asyncio.get_running_loop())
         with self._lock:
             if self._closed:
                 subscription.close()
@@ -107,8 +111,7 @@ class Subscription:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._feed = feed
-        # What is of no server is for everybody.
-        self._wanted = None if servers is None else servers | {""}
+        self._wanted = servers
         self._loop = loop
         self._lock = threading.Lock()  # guards _queue, _missed and _closed
         self._queue: deque[Notice] = deque()

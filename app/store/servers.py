@@ -25,6 +25,7 @@ from app.domain import (
     Wanted,
 )
 from app.errors import Conflict, NotFound
+from app.store import tokens
 from app.store.audit import note
 from app.store.database import Database
 from app.store.tables import ServerRow
@@ -79,10 +80,11 @@ class ServerTable:
             note(session, act)
 
     def remove(self, name: str, act: Act) -> None:
-        """Raises: NotFound `server_not_found`."""
+        """Tokens that were for it are not any more. Raises: NotFound `server_not_found`."""
         with self._database.writing() as session:
             session.delete(_existing(session, name))
-            note(session, act)
+            left = tokens.leave(session, name)
+            note(session, dataclasses.replace(act, after={"tokens": left}) if left else act)
 
 
 def _existing(session: Session, name: str) -> ServerRow:

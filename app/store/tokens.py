@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from sqlmodel import col, select, update
+from sqlmodel import Session, col, select, update
 
 from app.errors import NotFound
 from app.store.audit import note
@@ -62,6 +62,16 @@ class TokenTable:
                 raise NotFound("token_not_found", f"There is no token {id_!r}.")
             session.delete(row)
             note(session, act)
+
+
+def leave(session: Session, server: str) -> list[str]:
+    """Take a server out of what tokens are for: another one of its name is not theirs. One that
+    is left with none is for nothing. Returns: the names of the tokens."""
+    scoped = session.exec(select(TokenRow).where(col(TokenRow.servers).is_not(None)))
+    rows = [row for row in scoped if row.servers and server in row.servers]
+    for row in rows:
+        row.servers = [name for name in row.servers or () if name != server]
+    return [row.name for row in rows]
 
 
 def _token(row: TokenRow) -> Token:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
 import httpx2
+import pytest
 
 from tests.running import SESSION_COOKIE, Api, log_in
 from tests.waiting import DEADLINE_S
+
+#: What is long to send. The fixture `full` has much of each.
+DOWNLOADS = (
+    *(f"/api/v1/requests/export?format={format_}" for format_ in ("jsonl", "pcapng")),
+    "/api/v1/audit/export",
+)
 
 LONG_ENOUGH = "long enough to be one"
 
@@ -49,6 +56,18 @@ def browser_of(api: Api, role: str) -> Iterator[Any]:
     name = user(api, role)
     with client(api.url, session=log_in(api.url, name, LONG_ENOUGH)) as made:
         yield made
+
+
+def broken_off(asker: httpx2.Client, path: str, end: Callable[[], None]) -> None:
+    """Claims that a download is broken off, so that nobody takes it for whole, at some time after
+    `end`, which is called when it is under way."""
+    with asker.stream("GET", path) as answer:
+        assert answer.status_code == 200
+        pieces = answer.iter_bytes(65_536)
+        next(pieces)
+        end()
+        with pytest.raises(httpx2.RemoteProtocolError):
+            list(pieces)
 
 
 def status(asker: httpx2.Client, method: str, path: str, **headers: str) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
+from fastapi.sse import EventSourceResponse
+from starlette.routing import BaseRoute, Mount
 
 from app.deps import PUBLIC, Need
 from app.main import Sockpit, web_app
@@ -37,6 +39,8 @@ class Route(NamedTuple):
     method: str
     path: str
     need: Need | None
+    is_stream: bool
+    pattern: re.Pattern[str]  # of all paths that it takes
 
     @property
     def is_public(self) -> bool:
@@ -60,7 +64,8 @@ def built(sockpit: Sockpit) -> FastAPI:
 
 
 def table(app: FastAPI) -> list[Route]:
-    """Every route, those of included routers too, but the files under /static."""
+    """Every route, those of included routers too, but the files under /static. One that is no
+    API route would not ask `admit`: AssertionError."""
     found: list[Route] = []
     for prefix, route in _flat(app.routes):
         path = prefix + route.path
@@ -68,7 +73,11 @@ def table(app: FastAPI) -> list[Route]:
             path = path.replace(hole, value)
         assert "{" not in path, f"{path}: give HOLES something to put there"
         need = getattr(route.endpoint, "need", None)
-        found += [Route(method, path, need) for method in sorted(route.methods or ())]
+        is_stream = route.response_class is EventSourceResponse
+        pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", prefix + route.path))
+        found += [
+            Route(method, path, need, is_stream, pattern) for method in sorted(route.methods or ())
+        ]
     return found
 
 
@@ -80,6 +89,9 @@ def _flat(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flat(inner.routes, prefix + _prefix(route))
         elif isinstance(route, APIRoute):
             yield prefix, route
+        else:
+            assert isinstance(route, Mount), f"{route!r} is classified by nobody"
+            assert prefix + route.path == "/static", f"{route!r} is classified by nobody"
 
 
 def _prefix(route: BaseRoute) -> str:

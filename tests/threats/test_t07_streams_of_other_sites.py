@@ -8,9 +8,19 @@ import pytest
 
 from tests.running import SESSION_COOKIE, Api, AppThread
 from tests.threats.people import client, status
+from tests.threats.routes import built, table
 from tests.waiting import DEADLINE_S
 
-STREAMS = ("/live/servers", "/live/requests", "/live/servers/nobody-7", "/api/v1/events")
+
+@pytest.fixture(scope="module")
+def streams(app_thread: AppThread) -> list[str]:
+    """The path of every stream that the app has."""
+    return [route.path for route in table(built(app_thread.sockpit)) if route.is_stream]
+
+
+def test_t07_the_streams_are_found(streams: list[str]) -> None:
+    assert {"/live/servers", "/live/servers/nobody-7", "/api/v1/events"} <= set(streams)
+    assert len(streams) == len(set(streams)) > 5
 
 
 @pytest.mark.parametrize(
@@ -23,10 +33,14 @@ STREAMS = ("/live/servers", "/live/requests", "/live/servers/nobody-7", "/api/v1
     ],
     ids=str,
 )
-def test_t07_a_stream_is_for_our_own_pages(api: Api, foreign: dict[str, str]) -> None:
-    for path in STREAMS:
-        with client(api.url, session=api.log_in(), bearer=None) as browser:
-            assert status(browser, "GET", path, **foreign) == 403
+def test_t07_a_stream_is_for_our_own_pages(
+    api: Api, streams: list[str], foreign: dict[str, str]
+) -> None:
+    with client(api.url, session=api.log_in(), bearer=None) as browser:
+        for path in streams:
+            # What is not there is told to our own pages alone.
+            assert status(browser, "GET", path) in (200, 404), path
+            assert status(browser, "GET", path, **foreign) == 403, path
 
 
 def test_t07_our_own_pages_watch(api: Api) -> None:

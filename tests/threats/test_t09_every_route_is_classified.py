@@ -5,15 +5,22 @@ from __future__ import annotations
 import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIWebSocketRoute
+from starlette.routing import BaseRoute, Host, Mount, WebSocketRoute
+from starlette.routing import Route as PlainRoute
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from app.deps import PUBLIC
-from app.main import create_app
+from app.main import Sockpit, create_app, web_app
 from app.settings import Settings
+from app.static_files import STATIC, StaticFiles
 from app.who import ROLES, SOCKPIT, Role, Who
 from tests.running import PASSWORD, Api, AppThread, log_in
 from tests.threats.people import browser_of, client, status, token
 from tests.threats.routes import Route, built, table
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +132,63 @@ def test_t09_a_route_that_nobody_classified_is_refused(settings: Settings) -> No
         refused = asker.get("/forgotten")
         assert refused.status_code == 403
         assert "secret" not in refused.text
+
+
+async def _by_hand(scope: Scope, receive: Receive, send: Send) -> None:
+    """Asks nobody."""
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        PlainRoute("/forgotten", _by_hand),
+        WebSocketRoute("/forgotten", _by_hand),
+        APIWebSocketRoute("/forgotten", _by_hand),
+        Mount("/forgotten", _by_hand),
+        Mount("/static", _by_hand),
+        Mount("/more", StaticFiles(directory=STATIC)),
+        Host("forgotten", _by_hand),
+    ],
+    ids=lambda route: type(route).__name__,
+)
+@pytest.mark.parametrize("depth", range(3))
+def test_t09_no_app_is_built_with_a_route_that_asks_nobody(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, route: BaseRoute, depth: int
+) -> None:
+    router = APIRouter(routes=[route])
+    for _ in range(depth):
+        outer = APIRouter()
+        outer.include_router(router, prefix="/deeper")
+        router = outer
+    monkeypatch.setattr("app.main.web_router", router)
+    sockpit = Sockpit(settings)
+    with pytest.raises(TypeError, match="asks nobody"):
+        web_app(sockpit)
+    sockpit.abandon()
+
+
+def test_t09_what_the_walk_does_not_know_fails_it(settings: Settings) -> None:
+    sockpit = Sockpit(settings)
+    app = built(sockpit)
+    assert table(app)
+    app.mount("/forgotten", _by_hand)
+    with pytest.raises(AssertionError, match="classified by nobody"):
+        table(app)
+    sockpit.abandon()
+
+
+@pytest.mark.parametrize("role", [None, "admin"])
+def test_t09_a_path_answers_to_no_other_method(
+    api: Api, routes: list[Route], role: Role | None
+) -> None:
+    session = None if role is None else api.log_in()
+    with client(api.url, session=session) as asker:
+        for path in sorted({route.path for route in routes}):
+            taken = {route.method for route in routes if route.pattern.fullmatch(path)}
+            for method in METHODS:
+                if method not in taken:
+                    answered = status(asker, method, path)
+                    assert answered in (401, 403, 405), (method, path, answered)
 
 
 def test_t09_who_acts_is_in_every_service(api: Api) -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
+from itertools import count
 from typing import Any
 
 import httpx2
 import pytest
 
+from app.log_facts import Gap
 from tests.clients import Client
-from tests.conftest import MakeServer
-from tests.running import Api, Json
+from tests.conftest import MakeServer, app_in_a_thread
+from tests.running import Api, AppThread, Json, definition
 from tests.threats.people import browser_of, client, token
 from tests.waiting import eventually
 from tests.watching import watching
+
+#: Of exports.
+_names = count(0xA10)
 
 
 @pytest.fixture
@@ -185,3 +191,87 @@ def test_t10_a_scoped_stream_tells_of_one_server(
 
 def _server(data: Any) -> object:
     return data.get("server") or data.get("name")
+
+
+def test_t10_a_refusal_names_nothing_else(api: Api, scoped: httpx2.Client, mine: Json) -> None:
+    """What there is else stands in lists that a token for some servers does not get."""
+    api.post("certificates/self-signed", {"name": "secret-cert", "hosts": ["127.0.0.1"]})
+    path = f"/api/v1/servers/{mine['name']}"
+    for body in (
+        {"tls": {"certificate": "never-was"}},
+        {"tls": {"certificate": "secret-cert", "client_ca": "never-was"}},
+        {"handler": "never-was"},
+        {"handler": "never-was.py:Gone"},
+    ):
+        refused = scoped.patch(path, json=body)
+        assert refused.status_code == 422, body
+        said = refused.json()["detail"]
+        assert "never-was" in said
+        for hidden in ("secret-cert", "clock", "discard", "echo"):
+            assert hidden not in said.replace("never-was", ""), said
+
+
+def test_t10_a_scoped_token_is_told_of_no_gap() -> None:
+    """What the log lacks is counted over all servers."""
+    with app_in_a_thread() as app:
+        mine = app.api.post("servers", definition())
+        bearer = token(app.api, "admin", servers=[mine["name"]])
+        with (
+            watching(app.url) as all_,
+            watching(app.url, bearer=bearer) as some,
+            watching(app.url, bearer=bearer, server=mine["name"]) as one,
+        ):
+            gap = Gap(reason="dropped", began_us=0, ended_us=1, missing=4711)
+            app.sockpit.recorder.note(gap)
+            eventually(lambda: all_.data("log.gap"))
+            talk(app.api, mine, b"after it")
+            for watch in (some, one):
+                eventually(partial(watch.data, "request"))
+                assert watch.data("log.gap") == []
+        _lists_without_gaps(app, bearer, mine["name"])
+
+
+def _lists_without_gaps(app: AppThread, bearer: str, name: str) -> None:
+    with client(app.url, bearer=bearer) as scoped:
+        for params in ({}, {"server": name}, {"q": f"server:{name}"}):
+            assert app.api.get("requests", **params)["gaps"] != []
+            assert scoped.get("/api/v1/requests", params=params).json()["gaps"] == []
+        export = {"format": "jsonl"}
+        assert "4711" in app.api.call("GET", "requests/export", params=export).text
+        assert "4711" not in scoped.get("/api/v1/requests/export", params=export).text
+
+
+def test_t10_a_server_of_the_same_name_is_another_one(api: Api, make_server: MakeServer) -> None:
+    old, stays = make_server()["name"], make_server()["name"]
+    before = token(api, "admin", servers=[old])
+    both = token(api, "admin", servers=[old, stays])
+    api.delete(f"servers/{old}")
+    make_server(name=old)
+    with client(api.url, bearer=before) as nothing, client(api.url, bearer=both) as rest:
+        for asker, seen in ((nothing, []), (rest, [stays])):
+            assert asker.get("/api/v1/me").json()["servers"] == seen
+            listed = asker.get("/api/v1/servers").json()["items"]
+            assert [server["name"] for server in listed] == seen
+            assert asker.delete(f"/api/v1/servers/{old}").status_code == 404
+            assert asker.post("/api/v1/servers", json={}).json()["code"] == "token_scope"
+        assert nothing.get("/api/v1/requests").json()["items"] == []
+        assert nothing.get("/api/v1/requests/count").json()["rows"] == 0
+        assert nothing.get("/api/v1/requests/export", params={"format": "jsonl"}).text == ""
+
+
+def test_t10_an_export_is_of_whoever_began_it(api: Api, scoped: httpx2.Client, mine: Json) -> None:
+    talk(api, mine, b"to be exported")
+    name = f"{next(_names):016x}"
+    params = {"format": "jsonl", "server": mine["name"], "follow": name}
+    path = f"/api/v1/log/exports/{name}"
+    with browser_of(api, "viewer") as owner, browser_of(api, "operator") as other:
+        assert owner.get("/api/v1/requests/export", params=params).status_code == 200
+        with client(api.url, bearer=token(api, "viewer")) as program:
+            for stranger in (other, program, scoped):
+                for method in ("GET", "DELETE"):
+                    refused = stranger.request(method, path)
+                    assert refused.status_code == 404
+                    assert refused.json()["code"] == "export_not_found"
+        for known in (owner, api.pages, api.client):
+            for method in ("GET", "DELETE"):
+                assert known.request(method, path).json()["state"] == "done"

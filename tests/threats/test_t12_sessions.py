@@ -14,7 +14,7 @@ from app.store.database import Database
 from app.store.users import SessionTable, UserTable
 from app.who import SOCKPIT
 from tests.running import PASSWORD, SESSION_COOKIE, Api, AppThread
-from tests.threats.people import LONG_ENOUGH, client, user
+from tests.threats.people import DOWNLOADS, LONG_ENOUGH, broken_off, client, user
 from tests.waiting import eventually
 from tests.watching import watching
 
@@ -115,6 +115,26 @@ def test_t12_a_stream_ends_with_its_session(api: Api, monkeypatch: pytest.Monkey
         assert events.ended.wait(20)
     assert b"Log in" in page.raw
     assert b"event: gone" in page.raw
+
+
+@pytest.mark.parametrize("path", DOWNLOADS)
+def test_t12_a_download_ends_with_its_session(
+    full: AppThread, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("app.deps.LOOK_S", 0.0)
+    session = full.api.log_in(user(full.api, "admin"), LONG_ENOUGH)
+    with client(full.url, session=session) as browser:
+        broken_off(browser, path, lambda: full.api.delete(f"sessions/{_id(session)}"))
+
+
+@pytest.mark.parametrize("path", DOWNLOADS)
+def test_t12_a_download_ends_with_the_role_that_it_took(
+    full: AppThread, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("app.deps.LOOK_S", 0.0)
+    name = user(full.api, "admin")
+    with client(full.url, session=full.api.log_in(name, LONG_ENOUGH)) as browser:
+        broken_off(browser, path, lambda: full.api.patch(f"users/{name}", {"role": "viewer"}))
 
 
 def test_t12_it_ends_by_itself(tmp_path: Path) -> None:

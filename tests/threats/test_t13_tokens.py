@@ -14,7 +14,7 @@ from app.store.tokens import TokenTable
 from app.who import SOCKPIT
 from tests.conftest import MakeServer
 from tests.running import Api, AppThread
-from tests.threats.people import client, token
+from tests.threats.people import DOWNLOADS, broken_off, client, token
 
 DAY_US = 86_400_000_000
 
@@ -45,6 +45,25 @@ def test_t13_it_is_good_until_it_is_revoked_and_its_use_is_told(api: Api) -> Non
         api.delete(f"tokens/{made['id']}")
         assert program.get("/api/v1/me").status_code == 401
     assert api.call("DELETE", f"tokens/{made['id']}").status_code == 404
+
+
+@pytest.mark.parametrize("path", DOWNLOADS)
+def test_t13_a_download_ends_with_its_token(
+    full: AppThread, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("app.deps.LOOK_S", 0.0)
+    made = full.api.post("tokens", {"name": "revoked amid", "role": "admin"})
+    with client(full.url, bearer=made["token"]) as program:
+        broken_off(program, path, lambda: full.api.delete(f"tokens/{made['id']}"))
+        assert program.get("/api/v1/me").status_code == 401
+
+
+@pytest.mark.parametrize("path", DOWNLOADS)
+def test_t13_a_download_of_one_who_may_is_whole(
+    full: AppThread, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("app.deps.LOOK_S", 0.0)
+    assert len(full.api.client.get(path).content) > 10_000_000
 
 
 def test_t13_it_ends_on_its_day(tmp_path: Path) -> None:
@@ -110,3 +129,20 @@ def test_t13_a_body_that_is_none_names_what_is_missing(tmp_path: Path) -> None:
         tokens.make({}, SOCKPIT)
     assert [e.field for e in refused.value.fields] == ["name", "role"]
     database.close()
+
+
+def test_t13_the_audit_says_which_tokens_a_deleted_server_left(
+    api: Api, make_server: MakeServer
+) -> None:
+    name, other = make_server()["name"], make_server()["name"]
+    api.post("tokens", {"name": "for the deleted", "role": "viewer", "servers": [name, other]})
+    made = api.post("tokens", {"name": "for that alone", "role": "viewer", "servers": [name]})
+    api.delete(f"servers/{name}")
+    act = api.get("audit", limit=1)["items"][0]
+    assert (act["what"], act["target"]) == ("server.delete", name)
+    assert sorted(act["after"]["tokens"]) == ["for that alone", "for the deleted"]
+    (left,) = (t for t in api.get("tokens")["items"] if t["id"] == made["id"])
+    assert left["servers"] == []
+    assert "none any more" in api.pages.get("/tokens").text
+    api.delete(f"servers/{other}")
+    assert api.get("audit", limit=1)["items"][0]["after"] == {"tokens": ["for the deleted"]}
