@@ -61,7 +61,7 @@ class Fault(StrEnum):
 class Visitor(Protocol):
     """A connection, as the door knows it."""
 
-    client: tuple[str, int] | None
+    client: tuple[str, int] | None  # plain
 
     def look(self, now: float) -> None:
         """End yourself if you are overdue. `now`: seconds, as in `Door.now`."""
@@ -189,6 +189,16 @@ class Door:
             self._told, self._told_at = self.closed.copy(), time_s
 
 
+def plain(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """`client` as all but the kernel know it: to a panel that has IPv6 too, who comes by IPv4 is
+    `::ffff:192.0.2.1`."""
+    try:
+        mapped = ipaddress.IPv6Address(client[0]).ipv4_mapped if client else None
+    except ValueError:
+        mapped = None
+    return (str(mapped), client[1]) if client and mapped else client
+
+
 def crowd_of(client: tuple[str, int] | None) -> str:
     """Whom one visitor is counted with: an IPv4 address, or an IPv6 network of 64 bits, in which
     one machine may have any address."""
@@ -199,8 +209,6 @@ def crowd_of(client: tuple[str, int] | None) -> str:
         return host  # it left before it could be asked who it was
     if isinstance(address, ipaddress.IPv4Address):
         return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
     return str(ipaddress.ip_network((address, 64), strict=False))
 
 
