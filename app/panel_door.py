@@ -6,6 +6,7 @@ Knows addresses, counts and a clock. Knows nothing of HTTP, nor of what is serve
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import socket
 from collections import Counter
@@ -62,7 +63,7 @@ class Fault(StrEnum):
 class Visitor(Protocol):
     """A connection, as the door knows it."""
 
-    client: tuple[str, int] | None
+    client: tuple[str, int] | None  # plain
 
     def look(self, now: float) -> None:
         """End yourself if you are overdue. `now`: seconds, as in `Door.now`."""
@@ -188,6 +189,16 @@ class Door:
             what = ", ".join(f"{count} {fault.value}" for fault, count in news.items())
             log.warning("closed connections to the panel: %s; the last from %s", what, self._last)
             self._told, self._told_at = self.closed.copy(), time_s
+
+
+def plain(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """`client` as all but the kernel know it: to a panel that has IPv6 too, who comes by IPv4 is
+    `::ffff:192.0.2.1`."""
+    try:
+        mapped = ipaddress.IPv6Address(client[0]).ipv4_mapped if client else None
+    except ValueError:
+        mapped = None
+    return (str(mapped), client[1]) if client and mapped else client
 
 
 def bound_unread(listener: socket.socket, limits: PanelLimits) -> None:

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.api.problems import problem_response
 from app.error_handlers import HttpError
 from app.guards import HEADERS
-from app.panel_door import Door, Fault, PanelLimits
+from app.panel_door import Door, Fault, PanelLimits, plain
 
 #: Bytes of a header, to within one read; the parser itself has no limit.
 HEADER_BYTES = 64 * 1024
@@ -59,6 +59,7 @@ class PanelProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.client = plain(self.client)
         self.logger = _uvicorn
         self._limits = self.door.limits
         fault = self.door.admit(self)

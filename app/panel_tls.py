@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.utils import get_remote_addr
 
-from app.panel_door import Door, Fault
+from app.panel_door import Door, Fault, plain
 from app.panel_protocol import PanelProtocol
 
 #: Seconds for a handshake by asyncio's clock. The door's deadline comes first, and stands still
@@ -48,7 +48,7 @@ class TlsVisitor(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
-        self.client = get_remote_addr(transport)
+        self.client = plain(get_remote_addr(transport))
         if self.door.admit(self) is not None:
             transport.abort()  # it could read no answer
             return

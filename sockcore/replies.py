@@ -53,9 +53,10 @@ class Replies:
         """Whether there is anything to ask allow() for."""
         return bool(self._step_ns or self._first_port or self._hosts_by_port or self._paths)
 
-    def allow(self, address: Any) -> bool:
-        """Whether one more may go to `address` now. If so it is counted."""
-        return not self._gets_none(address) and self._spend(address)
+    def allow(self, address: Any, at_ns: int | None = None) -> bool:
+        """Whether one more may go to `address`, now or by the account as it was `at_ns` (of
+        time.monotonic_ns). If so it is counted."""
+        return not self._gets_none(address) and self._spend(address, at_ns)
 
     def spend(self, address: Any) -> None:
         """Count one that has gone already, however many there were."""
@@ -77,12 +78,14 @@ class Replies:
         hosts = self._hosts_by_port.get(port)
         return hosts is not None and _is_one_of(host_of(address) or "", hosts)
 
-    def _spend(self, address: Any, *, however_many: bool = False) -> bool:
+    def _spend(
+        self, address: Any, at_ns: int | None = None, *, however_many: bool = False
+    ) -> bool:
         step_ns = self._step_ns
         if not step_ns:
             return True
         source = host_of(address) or address
-        now_ns = time.monotonic_ns()
+        now_ns = time.monotonic_ns() if at_ns is None else at_ns
         with self._lock:
             paid_ns = max(now_ns, self._paid_ns.get(source, 0)) + step_ns
             if paid_ns > now_ns + max(_SECOND_NS, step_ns) and not however_many:
@@ -108,11 +111,13 @@ class Prepaid:
 
     def __init__(self, replies: Replies, address: Any) -> None:
         self._replies, self._address = replies, address
-        self._has_one = replies.allow(address)
+        self._at_ns = time.monotonic_ns()
+        self._has_one = replies.allow(address, self._at_ns)
 
     def allow(self, address: Any) -> bool:
-        """In the child, by what was known when it was forked."""
-        return self._uses_it(address) or self._replies.allow(address)
+        """In the child, by what was known when it was forked: what is free later is free to all
+        children at once, and only the parent knows who took it."""
+        return self._uses_it(address) or self._replies.allow(address, self._at_ns)
 
     def spent(self, address: Any) -> None:
         """In the parent: the child has sent one."""

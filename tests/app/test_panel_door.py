@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.crowd import crowd_of
-from app.panel_door import Door, Fault, PanelLimits
+from app.panel_door import Door, Fault, PanelLimits, plain
 from tests.waiting import DEADLINE_S
 
 LIMITS = PanelLimits(header_s=0.4, connections=4, per_address=2)
@@ -42,7 +42,6 @@ async def _time_goes_by() -> None:
     ("host", "crowd"),
     [
         ("127.0.0.1", "127.0.0.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"),
@@ -51,6 +50,20 @@ async def _time_goes_by() -> None:
 )
 def test_whom_an_address_is_counted_with(host: str, crowd: str) -> None:
     assert crowd_of(host) == crowd
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("::1", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_who_comes_by_ipv4_is_known_by_that(told: str, known: str) -> None:
+    assert plain((told, 80)) == (known, 80)
+    assert plain(None) is None
 
 
 def test_those_without_an_address_are_counted_together() -> None:

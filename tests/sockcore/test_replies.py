@@ -15,7 +15,7 @@ import pytest
 
 from sockcore import BackgroundServer, Limits, RequestFinished
 from sockcore.host import HostedServer
-from sockcore.replies import Replies
+from sockcore.replies import Prepaid, Replies
 from tests.sockcore.hosts import hosted
 from tests.sockcore.watching import DATAGRAMS, Echo, Heard, factory, sender
 from tests.waiting import eventually
@@ -222,3 +222,47 @@ def test_sources_that_are_remembered_are_bounded() -> None:
         assert bounds.allow((f"2001:db8::{number:x}", 5000, 0, 0))
     assert len(bounds._paid_ns) <= 65_536
     assert not bounds.allow(("2001:db8::249ef", 5000, 0, 0))  # the last one
+
+
+# -- what a child process is given, beforehand -------------------------------------------------
+
+SOURCE, OTHER_PORT = ("192.0.2.7", 5000), ("192.0.2.7", 5001)
+
+
+class Clock:
+    """Stands in for the module: a time that only a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000
+
+    def monotonic_ns(self) -> int:
+        return self.seconds * 1_000_000_000
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("sockcore.replies.time", made)
+    return made
+
+
+def test_a_child_that_was_given_none_sends_none_however_late_it_is(clock: Clock) -> None:
+    """Each has a copy of the account, and would find the same reply free again."""
+    bounds = Replies(Limits(replies_per_s=1))
+    first, *rest = (Prepaid(bounds, SOURCE) for _ in range(3))
+    clock.seconds += 60
+    for child in rest:
+        assert not child.allow(SOURCE)
+        assert not child.allow(OTHER_PORT)
+    assert first.allow(SOURCE)
+    assert not first.allow(SOURCE)
+
+
+def test_a_child_sends_as_many_as_were_left_when_it_was_forked(clock: Clock) -> None:
+    bounds = Replies(Limits(replies_per_s=3))
+    assert bounds.allow(SOURCE)
+    child = Prepaid(bounds, SOURCE)
+    clock.seconds += 60
+    assert [child.allow(SOURCE) for _ in range(3)] == [True, True, False]
+    assert child.allow(("192.0.2.8", 5000))
+    assert Prepaid(bounds, SOURCE).allow(SOURCE)  # the next one knows what is free by now

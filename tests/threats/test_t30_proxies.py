@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -137,6 +138,20 @@ def test_t30_a_network_of_proxies_is_trusted(launch: LaunchApp) -> None:
         with closing(caller(app.url, address)) as client:
             assert log_in(client).status_code == 303
     assert sorted(addresses(app)) == [VISITOR, STRANGER]
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+@pytest.mark.parametrize("trusted", ["127.0.0.5", "127.0.0.4/31"])
+def test_t30_a_proxy_is_known_by_its_ipv4_address_where_the_panel_has_both_kinds(
+    trusted: str, launch: LaunchApp
+) -> None:
+    app = launch({"HOST": "::", "TRUSTED_PROXIES": trusted}).start()
+    for address, cookie in ((STRANGER, "sockpit-session="), ("127.0.0.5", "__Host-")):
+        with closing(caller(app.url, address)) as client:
+            assert log_in(client).headers["set-cookie"].startswith(cookie)
+    assert sorted(addresses(app)) == [VISITOR, STRANGER]
+    entries = app.api.get("audit")["items"]
+    assert [entry["address"] for entry in entries[:2]] == [VISITOR, STRANGER]
 
 
 @pytest.mark.parametrize("value", ["*", "0.0.0.0/0", "::/0", "proxy.example", "10.0.0.1/8", "1.2"])
