@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from app.errors import Forbidden, Unauthorized
 from app.handlers.registry import HandlerRegistry
+from app.services import own_cookie
 from app.services.access import Access, Shown, authorize
 from app.services.audit import Audit
 from app.services.certificates import Certificates
@@ -118,7 +119,7 @@ def admit(request: Request) -> None:
 
 def session_cookie(request: Request) -> str:
     """The name of the cookie that holds a session: over TLS one that no other host can set."""
-    return "__Host-sockpit-session" if request.url.scheme == "https" else "sockpit-session"
+    return f"__Host-{own_cookie.NAME}" if request.url.scheme == "https" else own_cookie.NAME
 
 
 def is_for_programs(request: Request) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from app.domain import CAPTURE_POLICIES, Capture, ClientConnection
 from app.handlers.quote import quoted
+from app.services import own_cookie
 from app.services.fields import FieldReader
 from app.services.masks import MOST_CHARS, MOST_MASKS, Masks, fault
 from app.store.requests import RequestEvent
@@ -94,8 +95,9 @@ class Keeper:
 
     def kept(self, event: RequestEvent) -> RequestEvent:
         """`event` as it may be stored."""
-        longest = max(len(event.received.prefix), len(event.sent.prefix))
-        if longest <= self._most and not self._hides_words:
+        received, sent = event.received.prefix, event.sent.prefix
+        fits = len(received) <= self._most and len(sent) <= self._most
+        if fits and not self._hides_words and not _may_have_cookie(event):
             return event
         try:
             if isinstance(event, RequestProgressed):
@@ -108,7 +110,9 @@ class Keeper:
     def shown(self, connection: ClientConnection) -> ClientConnection:
         """`connection` as it may be shown: a chunk alone does not show a match that spans two."""
         if self._most and self._masks is None:
-            return connection
+            last = connection.last_bytes
+            shown = own_cookie.without_in_chunk(last)
+            return connection if shown == last else replace(connection, last_bytes=shown)
         return replace(connection, last_bytes=b"")
 
     def _of_open(self, event: RequestProgressed) -> RequestProgressed:
@@ -120,15 +124,19 @@ class Keeper:
     def _of_finished(self, event: RequestFinished) -> RequestFinished:
         received, sent = self._direction(event.received), self._direction(event.sent)
         error = event.error
-        if self._hides_words and error is not None and event.outcome == "error":
+        if error is not None and event.outcome == "error" and self._may_quote(event):
             error = without_words(error)
         return replace(event, received=received, sent=sent, error=error)
+
+    def _may_quote(self, event: RequestFinished) -> bool:
+        """Whether the words of its error may be bytes that are not to be kept."""
+        return self._hides_words or _may_have_cookie(event)
 
     def _direction(self, way: Bytes) -> Bytes:
         if self._masks is None:
             return _cut(way, self._most)
         seen = way.prefix
-        masked = self._masks.over(seen)
+        masked = self._masks.over(own_cookie.without(seen))
         if len(seen) == way.total:
             # The digest of something short can be guessed: of what is masked there is none.
             sha256 = way.sha256 if masked == seen else b""
@@ -138,7 +146,18 @@ class Keeper:
 
 
 def _cut(way: Bytes, most: int) -> Bytes:
-    return way._replace(prefix=way.prefix[:most])
+    """At most so many bytes of it, the panel's own cookie never."""
+    kept = way.prefix[:most]
+    shown = own_cookie.without(kept)
+    return way._replace(prefix=shown, sha256=way.sha256 if shown == kept else b"")
+
+
+def _may_have_cookie(event: RequestEvent) -> bool:
+    """Whether the panel's own cookie may be seen in it."""
+    if own_cookie.is_in(event.received.prefix) or own_cookie.is_in(event.sent.prefix):
+        return True
+    error = event.error if isinstance(event, RequestFinished) else None
+    return error is not None and own_cookie.is_told(error)
 
 
 def _nothing(event: RequestEvent) -> RequestEvent:

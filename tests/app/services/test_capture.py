@@ -13,7 +13,7 @@ from app.domain import Capture, CapturePolicy
 from app.services.capture import BEYOND, MOST_BYTES, Keeper, without_words
 from app.services.masks import Masks
 from sockcore import ConnectionInfo
-from sockcore.events import Bytes
+from sockcore.events import Bytes, RequestFinished
 from tests.app.services.test_definitions import TCP, defined, faults
 from tests.app.store.samples import content, finished, progressed
 
@@ -222,3 +222,40 @@ def test_errors_lose_their_words_with_the_bytes(capture: dict[str, Any]) -> None
     assert getattr(kept, "error", None) == told
     plain = keeper(policy="preview").kept(finished(1, outcome="error", error=TRACEBACK))
     assert getattr(plain, "error", None) == TRACEBACK
+
+
+# -- the panel's own cookie -------------------------------------------------------------------
+
+COOKIE = b"GET / HTTP/1.1\r\nCookie: sockpit-session=AqtJ-x3_Zk90bTq1Ew7RrYh2\r\n\r\n"
+HIDDEN = COOKIE.replace(b"AqtJ-x3_Zk90bTq1Ew7RrYh2", b"*" * 24)
+
+
+@pytest.mark.parametrize("capture", [{}, {"mask": ("text:sockpit-session",)}, {"bytes": 50}])
+def test_the_cookie_of_the_panel_is_never_kept(capture: dict[str, Any]) -> None:
+    keep = keeper(**capture)
+    event = finished(1, received=seen(COOKIE, keep), sent=seen(COOKIE, keep))
+    for way in (keep.kept(event).received, keep.kept(event).sent):
+        assert b"Aqt" not in way.prefix
+        assert (way.total, way.sha256) == (len(COOKIE), b"")
+    if not capture:
+        assert keep.kept(event).received.prefix == HIDDEN
+    open_one = progressed(1, received=seen(COOKIE[:50], keep), sent=seen(b"", keep))
+    assert b"Aqt" not in keep.kept(open_one).received.prefix
+
+
+def told_by(keep: Keeper, event: RequestFinished) -> str | None:
+    kept = keep.kept(event)
+    assert isinstance(kept, RequestFinished)
+    return kept.error
+
+
+def test_an_error_does_not_quote_the_cookie_of_the_panel() -> None:
+    keep = keeper()
+    error = f"Traceback (most recent call last):\nValueError: {COOKIE!r}\n"
+    told = told_by(keep, finished(1, outcome="error", error=error))
+    assert told is not None
+    assert "Aqt" not in told
+    assert "ValueError" in told
+    bare = error.replace(repr(COOKIE), "'AqtJ-x3_Zk90bTq1Ew7RrYh2'")
+    with_it = finished(1, received=seen(COOKIE, keep), outcome="error", error=bare)
+    assert "Aqt" not in str(told_by(keep, with_it))
