@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from tests.browser.conftest import Watched
 from tests.conftest import LaunchApp
-from tests.running import PASSWORD, Api, RunningApp
+from tests.running import PASSWORD, Api, RunningApp, definition
 from tests.waiting import eventually
 
 CHOSEN = "a password of ten and more"
@@ -127,3 +128,17 @@ def test_who_is_logged_out_elsewhere_is_led_to_the_login(
     log_in(page, "admin", PASSWORD)
     expect(page).to_have_url(f"{app_process.url}/audit")
     expect(page.locator("table.audit")).to_contain_text("session.end")
+
+
+def test_a_link_to_a_server_does_not_leave_the_session_in_the_log(
+    app_process: RunningApp, panel: Watched
+) -> None:
+    server = app_process.api.post("servers", definition(name="lure"))
+    page = panel.context.new_page()
+    with suppress(Error):  # an echo is no answer of HTTP
+        page.goto(f"http://127.0.0.1:{server['server_address'][1]}/")
+    page.close()
+    eventually(lambda: app_process.api.requests("lure"))
+    row = app_process.api.requests("lure")[-1]
+    received = app_process.api.call("GET", f"requests/{row['id']}/received").content
+    assert re.search(rb"Cookie: .*sockpit-session=\*{43}\r\n", received), received

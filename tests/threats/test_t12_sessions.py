@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from app.services.users import Users
 from app.store.database import Database
 from app.store.users import SessionTable, UserTable
 from app.who import SOCKPIT
+from tests.clients import Client
+from tests.conftest import MakeServer
 from tests.running import PASSWORD, SESSION_COOKIE, Api, AppThread
 from tests.threats.people import DOWNLOADS, LONG_ENOUGH, broken_off, client, user
 from tests.waiting import eventually
@@ -176,3 +180,37 @@ def test_t12_lists_tell_the_browsers_of_all_to_an_admin(api: Api) -> None:
     name = user(api, "viewer")
     api.log_in(name, LONG_ENOUGH)
     eventually(lambda: name in {s["user"] for s in api.get("sessions")["items"]})
+
+
+KINDS = (
+    *(("single", "thread"), ("threading", "thread"), ("pool", "thread"), ("event", "thread")),
+    *(("pool", "process"), ("forking", "process")),
+)
+
+
+@pytest.mark.parametrize(("concurrency", "isolation"), KINDS)
+def test_t12_what_a_browser_sends_to_a_server_is_no_way_in(
+    api: Api, make_server: MakeServer, concurrency: str, isolation: str
+) -> None:
+    """Cookies know no ports: a link to a server is enough to have the panel's sent there."""
+    server = make_server(concurrency=concurrency, isolation=isolation)
+    secret = api.log_in()
+    request = f"GET / HTTP/1.1\r\nCookie: {SESSION_COOKIE}={secret}\r\n\r\n".encode()
+    with Client(server) as browser:
+        assert browser.ask(request[:-60]) == request[:-60]  # also where it comes in two
+        seen = json.dumps(api.connections(server["name"]))
+        assert browser.ask(request[-60:]) == request[-60:]
+    (row,) = api.finished(server["name"], 1)
+    seen += json.dumps([row, api.get(f"requests/{row['id']}"), api.connections(server["name"])])
+    for direction in ("received", "sent"):
+        seen += api.call("GET", f"requests/{row['id']}/{direction}").text
+    for form in ("csv", "jsonl", "pcapng"):
+        asked = {"format": form, "server": server["name"]}
+        found = api.call("GET", "requests/export", params=asked)
+        seen += found.content.decode("latin-1")
+    seen += api.pages.get(f"/requests/{row['id']}").text
+    assert secret[:12] not in seen
+    assert base64.b64encode(secret.encode())[4:16].decode() not in seen
+    for words, count in ((secret[:12], 0), (SESSION_COOKIE, 1)):
+        line = f'server:{server["name"]} "{words}"'
+        assert len(api.get("requests", q=line)["items"]) == count
