@@ -36,6 +36,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 Json = Any
 
+#: Seconds until a process answers. Its imports alone take many where all else runs too.
+START_S = 3 * DEADLINE_S
+
 SESSION_COOKIE = "sockpit-session"
 
 _numbers = count(1)
@@ -220,7 +223,7 @@ class RunningApp:
             except httpx2.TransportError as error:
                 raise AssertionError(str(error)) from error
 
-        eventually(answers)
+        eventually(answers, START_S)
         return self
 
     @property

@@ -25,10 +25,19 @@ _PRIVATE = "mount --make-rprivate /"
 _LEFT = "/proc|/proc/*|/sys|/sys/*|/dev|/dev/*"
 
 
+def is_root() -> bool:
+    """Whether we may become `USER`. Root of a namespace that has no other user may not."""
+    become = ["setpriv", "--reuid", str(USER), "true"]
+    return (
+        shutil.which("setpriv") is not None
+        and subprocess.run(become, capture_output=True, check=False).returncode == 0
+    )
+
+
 def read_only(writable: Path) -> list[str]:
     """A command that runs its arguments with `writable`, an empty folder, as all that can be
-    written to, as `USER` if we are root, and without any capability. Skips where nobody may."""
-    root = os.geteuid() == 0
+    written to, as `USER` if `is_root()`, and without any capability. Skips where nobody may."""
+    root = is_root()
     namespaces = ["unshare", "--mount", *([] if root else ["--map-root-user"])]
     _skip_unless(namespaces, "setpriv")
     keep = shlex.quote(str(writable))

@@ -171,11 +171,13 @@ def _is_ours(index: sqlite3.Connection) -> bool:
 
 @contextmanager
 def _unless_damaged() -> Iterator[None]:
-    """Amid it an index may prove damaged: then it ends early, without an error."""
+    """Amid it an index may prove damaged: then it ends early, without an error. So it does where
+    the process died amid a change of it: only who builds it, and may write, can undo that."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if not is_damage(error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if not is_damage(error) and code != sqlite3.SQLITE_READONLY:
             raise
 
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.app.soon import PATIENCE
 from tests.certificates import Certificates
 from tests.promises.serving import (
     CONCURRENT,
@@ -21,12 +22,12 @@ from tests.promises.serving import (
     tcp,
 )
 from tests.sockcore.secure import secured
-from tests.waiting import equal
+from tests.waiting import DEADLINE_S, equal
 
 SILENT, GOOD = 100, 20
 
 #: Seconds for a good handshake: three times what is promised.
-GOOD_S = 3 * 0.2
+GOOD_S = 3 * 0.2 * PATIENCE
 
 
 @short_and_full("timeout_s", 1.5, 5.0)
@@ -46,7 +47,8 @@ def test_r28_silent_tls_clients(model: str, timeout_s: float, certificates: Cert
         Crowd() as crowd,
     ):
         crowd.ask("connect", address=server.address, count=SILENT)
-        equal(lambda: server.report()["totals"]["connections"], SILENT)
+        # On a busy machine the first may be cut before the last has a process.
+        equal(lambda: server.report()["totals"]["connections_total"], SILENT)
         took = []
         for _ in range(GOOD):
             began = time.monotonic()
@@ -56,7 +58,7 @@ def test_r28_silent_tls_clients(model: str, timeout_s: float, certificates: Cert
                 assert client.recv(99) == b"at once\n"
         assert max(took) <= GOOD_S
 
-        cut_after = crowd.ask("wait", timeout_s=3 * timeout_s, ends=SILENT)
+        cut_after = crowd.ask("wait", timeout_s=DEADLINE_S, ends=SILENT)
         assert len(cut_after) == SILENT
         assert min(cut_after) >= timeout_s * 0.99  # two clocks: one began a little earlier
         equal(lambda: server.report()["outcomes"], {"ok": GOOD, "handshake": SILENT})

@@ -185,12 +185,14 @@ def test_t18_a_folder_that_others_may_write_in_is_not_used(
     assert os.listdir(folder) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser may give a folder away")
 def test_t18_nor_is_one_of_another_user(launch: LaunchApp) -> None:
     app = launch()
     folder = app.data_dir / "sockets"
     folder.mkdir(mode=0o700, parents=True)
-    os.chown(folder, 12345, 12345)
+    try:
+        os.chown(folder, 12345, 12345)
+    except OSError as error:  # no superuser, or one of a namespace that has no such user
+        pytest.skip(f"a folder cannot be given away here: {error}")
     app.start()
     problem = app.api.refused(503, "POST", "servers", json=definition("unix"))
     assert problem["code"] == "socket_folder_unsafe"
