@@ -34,6 +34,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+#: Where a file may be uploaded.
+UPLOAD = "/certificates"
+
 #: How a form in parts may name its charset: as browsers would, if they did.
 UTF_8 = re.compile(r";\s*charset=\"?utf-8\"?\s*(?=;|$)")
 
@@ -45,7 +48,7 @@ LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
     """`app` behind every guard, the headers outermost so that refusals carry them too."""
-    limited = FormCharset(ContentLength(RequestBodyLimitMiddleware(app, BODY_LIMIT)))
+    limited = FormParts(ContentLength(RequestBodyLimitMiddleware(app, BODY_LIMIT)))
     same_origin = SameOrigin(limited)
     known = KnownHosts(same_origin, settings)
     return SecurityHeaders(known)
@@ -140,11 +143,12 @@ class KnownHosts:
         return found is not None and (found[1] or found[2]).lower() in self.hosts
 
 
-class FormCharset:
-    """Refuses a form in parts that names another charset than UTF-8.
+class FormParts:
+    """Refuses a form in parts where no file is uploaded: it takes long to read for its size, and
+    is read before anybody is asked who they are. The API reads no forms, and says so itself.
 
-    It would be read by whatever codec of Python has that name: one takes minutes for 1 MiB, others
-    make text that nothing can write.
+    One that is uploaded is UTF-8: it would be read by whatever codec of Python has the name that
+    it gives. One takes minutes for 1 MiB, others make text that nothing can write.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -153,11 +157,19 @@ class FormCharset:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             kind = Headers(scope=scope).get("content-type", "").lower()
-            if "multipart" in kind and "charset" in UTF_8.sub("", kind):
-                refusal = HttpError(415, "form_charset", "A form is UTF-8: name no other charset.")
+            if "multipart" in kind and (refusal := self._refusal(scope["path"], kind)):
                 await _refuse(refusal, scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    def _refusal(self, path: str, kind: str) -> AppError | None:
+        if path == UPLOAD:
+            if "charset" in UTF_8.sub("", kind):
+                return HttpError(415, "form_charset", "A form is UTF-8: name no other charset.")
+        elif not path.startswith("/api/"):
+            detail = "No file is taken here. Send this form as application/x-www-form-urlencoded."
+            return HttpError(415, "form_in_parts", detail)
+        return None
 
 
 class ContentLength:

@@ -38,7 +38,7 @@ def change_password(
     address, agent = address_of(request), agent_of(request)
     secret = found.access.sessions.begin(user, address=address, agent=agent)
     response = logged_in(request, secret, "/account")
-    leave_flash(response, "password", user.name)
+    leave_flash(request, response, "password", user.name)
     return response
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse
 from app.deps import All, Services, needs
 from app.domain import ServerStatus
 from app.errors import AppError, NotFound
+from app.web.cookies import leave_cookie
 from app.web.pages import server_page, servers_page
 from app.web.screens import ServerScreen, ServersScreen, all_regions
 from app.web.view import THEME_COOKIE, THEMES, is_htmx, leave_flash, local_path, page, partials
@@ -103,10 +104,10 @@ def confirm_delete(request: Request, name: str, found: All) -> Response:
 
 @router.post("/servers/{name}/delete")
 @needs("define", server="name")
-def delete(name: str, found: All) -> Response:
+def delete(request: Request, name: str, found: All) -> Response:
     found.servers.delete(name, found.who)
     response = RedirectResponse("/servers", 303)
-    leave_flash(response, "deleted", name)
+    leave_flash(request, response, "deleted", name)
     return response
 
 
@@ -119,9 +120,11 @@ def rescan(found: All) -> Response:
 
 
 @router.post("/theme")
-def choose_theme(theme: Annotated[str, Form()] = "auto", back: Back = "/") -> Response:
+def choose_theme(
+    request: Request, theme: Annotated[str, Form()] = "auto", back: Back = "/"
+) -> Response:
     """Kept in a cookie; `back` is a path of the panel."""
     response = RedirectResponse(local_path(back), 303)
     if theme in THEMES:
-        response.set_cookie(THEME_COOKIE, theme, max_age=_THEME_AGE_S, samesite="lax")
+        leave_cookie(request, response, THEME_COOKIE, theme, _THEME_AGE_S)
     return response

@@ -67,10 +67,10 @@ def confirm_delete(request: Request, name: str, found: All) -> HTMLResponse:
 
 @router.post("/{name}/delete")
 @needs("administer")
-def delete(name: str, found: All) -> Response:
+def delete(request: Request, name: str, found: All) -> Response:
     found.certificates.delete(name, found.who)
     response = RedirectResponse("/certificates", 303)
-    leave_flash(response, "unstored", name)
+    leave_flash(request, response, "unstored", name)
     return response
 
 
@@ -87,7 +87,7 @@ def _do(
     except AppError as refusal:
         return _page(request, found, form=form, body=body, refusal=refusal)
     response = RedirectResponse("/certificates", 303)
-    leave_flash(response, "stored", made.name)
+    leave_flash(request, response, "stored", made.name)
     return response
 
 

@@ -74,7 +74,7 @@ def save(request: Request, name: str, found: All, given: Given) -> Response:
     except AppError as refusal:
         return _form(request, found, given, name=name, refusal=refusal)
     response = RedirectResponse(f"/servers/{name}", 303)
-    leave_flash(response, "saved", name)
+    leave_flash(request, response, "saved", name)
     return response
 
 

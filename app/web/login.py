@@ -11,6 +11,7 @@ from app.deps import All, Services, address_of, needs, session_cookie
 from app.errors import AppError, FieldError, Invalid, TooMany, Unauthorized
 from app.services.sessions import LONGEST_US
 from app.services.users import ADMIN
+from app.web.cookies import leave_cookie, take_cookie
 from app.web.view import local_path, page
 
 router = APIRouter()
@@ -47,7 +48,7 @@ def log_in(
 def log_out(request: Request, found: All) -> Response:
     found.access.sessions.end(found.who.id, found.who)
     response = RedirectResponse("/login", 303)
-    response.delete_cookie(session_cookie(request), secure=_is_secure(request), httponly=True)
+    take_cookie(request, response, session_cookie(request))
     return response
 
 
@@ -93,14 +94,7 @@ def agent_of(request: Request) -> str:
 def logged_in(request: Request, secret: str, to: str) -> Response:
     """On to a path of the panel, with the cookie of a session that has just begun."""
     response = RedirectResponse(local_path(to), 303)
-    response.set_cookie(
-        session_cookie(request),
-        secret,
-        max_age=LONGEST_US // 1_000_000,
-        secure=_is_secure(request),
-        httponly=True,
-        samesite="lax",
-    )
+    leave_cookie(request, response, session_cookie(request), secret, LONGEST_US // 1_000_000)
     return response
 
 
@@ -110,10 +104,6 @@ def _end_old(request: Request, found: Services) -> None:
     who = old and found.access.sessions.find(old, address_of(request))
     if who:
         found.access.sessions.end(who.id, who)
-
-
-def _is_secure(request: Request) -> bool:
-    return request.url.scheme == "https"
 
 
 def _login(

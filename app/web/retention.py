@@ -42,7 +42,7 @@ def change(
     except Invalid as refusal:
         return _page(request, found, typed, refusal)
     response = RedirectResponse("/requests/retention", 303)
-    leave_flash(response, "kept", "rules")
+    leave_flash(request, response, "kept", "rules")
     return response
 
 
@@ -66,7 +66,7 @@ def delete(request: Request, day: str, found: All, typed: Text = "") -> Response
         return _confirm(request, found, day, typed=typed, wrong=True)
     found.retention.drop(day, found.who)
     response = RedirectResponse("/requests/retention", 303)
-    leave_flash(response, "dropped", _dashed(day))
+    leave_flash(request, response, "dropped", _dashed(day))
     return response
 
 

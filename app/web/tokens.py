@@ -60,11 +60,11 @@ def confirm_delete(request: Request, token_id: str, found: All) -> HTMLResponse:
 
 @router.post("/{token_id}/delete")
 @needs("administer")
-def delete(token_id: str, found: All) -> Response:
+def delete(request: Request, token_id: str, found: All) -> Response:
     name = found.access.tokens.get(token_id).name
     found.access.tokens.remove(token_id, found.who)
     response = RedirectResponse("/tokens", 303)
-    leave_flash(response, "revoked", name)
+    leave_flash(request, response, "revoked", name)
     return response
 
 

@@ -36,7 +36,7 @@ def create(
     except AppError as refusal:
         return _page(request, found, body, refusal)
     response = RedirectResponse("/users", 303)
-    leave_flash(response, "user", made.name)
+    leave_flash(request, response, "user", made.name)
     return response
 
 
@@ -60,7 +60,7 @@ def change(
     except AppError as refusal:
         return _one(request, found, user, refusal)
     response = RedirectResponse("/users", 303)
-    leave_flash(response, "saved", user)
+    leave_flash(request, response, "saved", user)
     return response
 
 
@@ -80,7 +80,7 @@ def delete(request: Request, user: str, found: All) -> Response:
     except AppError as refusal:
         return _confirm(request, found, user, refusal)
     response = RedirectResponse("/users", 303)
-    leave_flash(response, "gone", user)
+    leave_flash(request, response, "gone", user)
     return response
 
 

@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app.errors import AppError
 from app.static_files import STATIC
 from app.web import access_words, filters, words
+from app.web.cookies import leave_cookie, take_cookie
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 
@@ -105,7 +106,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: objec
     )
     response = HTMLResponse(html, status, headers=PAGE_HEADERS)
     if left is not None:
-        response.delete_cookie(FLASH_COOKIE)
+        take_cookie(request, response, FLASH_COOKIE)
     return response
 
 
@@ -114,14 +115,10 @@ def _path(request: Request) -> str:
     return f"{request.url.path}?{query}" if query else request.url.path
 
 
-def leave_flash(
-    response: Response,
-    what: Flash,
-    name: str,
-) -> None:
+def leave_flash(request: Request, response: Response, what: Flash, name: str) -> None:
     """Leave a line for the page that comes next. A cookie has ASCII alone, a name any text."""
     left = f"{what}.{quote(name)}"
-    response.set_cookie(FLASH_COOKIE, left, max_age=60, httponly=True, samesite="lax")
+    leave_cookie(request, response, FLASH_COOKIE, left, 60)
 
 
 def _flash(left: str | None) -> str | None:

@@ -250,15 +250,16 @@ def test_client_that_leaves_in_its_body_is_no_fault(
 PARTS = "multipart/form-data; boundary=x"
 
 
-def sent_back(api: Api, kind: str, back: bytes = b"/requests") -> tuple[int, str]:
-    """What a form that anybody may send is answered, when it has that Content-Type."""
-    parts = ((b"theme", b"auto"), (b"back", back))
+def uploaded(api: Api, kind: str, name: bytes = b"of-this-form") -> tuple[int, bool]:
+    """What an upload with that Content-Type is answered, and whether its name was read: what it
+    uploads is no certificate."""
+    parts = ((b"name", name), (b"pem", b"none"))
     body = b"".join(
         b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % part for part in parts
     )
     headers = {"content-type": kind}
-    answer = api.pages.post("/theme", content=body + b"--x--\r\n", headers=headers)
-    return answer.status_code, answer.headers.get("location", "")
+    answer = api.pages.post("/certificates", content=body + b"--x--\r\n", headers=headers)
+    return answer.status_code, "of-this-form" in answer.text
 
 
 @pytest.mark.parametrize(
@@ -270,8 +271,8 @@ def test_a_form_in_another_charset_is_refused(api: Api, charset: str) -> None:
         f"{PARTS}; charset={charset}",
         f"Multipart/Form-Data; CHARSET={charset}; boundary=x",
     ):
-        assert sent_back(api, kind, rb"/\ud800") == (415, "")
-    assert sent_back(api, f"{PARTS}; charset*=utf-8''{charset}") == (415, "")
+        assert uploaded(api, kind, rb"/\ud800") == (415, False)
+    assert uploaded(api, f"{PARTS}; charset*=utf-8''{charset}") == (415, False)
 
 
 @pytest.mark.parametrize(
@@ -284,4 +285,17 @@ def test_a_form_in_another_charset_is_refused(api: Api, charset: str) -> None:
     ],
 )
 def test_a_form_in_utf_8_is_read(api: Api, kind: str) -> None:
-    assert sent_back(api, kind) == (303, "/requests")
+    assert uploaded(api, kind) == (422, True)
+
+
+@pytest.mark.parametrize("kind", [PARTS, f"{PARTS}; charset=utf-8", "Multipart/Mixed; boundary=x"])
+def test_a_form_in_parts_is_read_where_a_file_is_uploaded_alone(
+    api: Api, table: list[tuple[str, str]], kind: str
+) -> None:
+    pages = [path for method, path in table if method == "POST" and not path.startswith("/api/")]
+    assert len(pages) > 12
+    for path in pages:
+        answer = api.pages.post(path, content=b"--x--\r\n", headers={"content-type": kind})
+        assert (answer.status_code == 415) == (path != "/certificates"), path
+        if path != "/certificates":
+            assert "application/x-www-form-urlencoded" in answer.text

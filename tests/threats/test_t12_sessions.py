@@ -43,6 +43,14 @@ def test_t12_a_login_gives_another_session_than_was_brought(api: Api) -> None:
             assert browser.get("/servers").status_code == 303
 
 
+def test_t12_no_script_reads_any_cookie(api: Api) -> None:
+    for theme in ("dark", "auto"):
+        cookie = api.pages.post("/theme", data={"theme": theme}).headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=lax" in cookie
+        assert "secure" not in cookie  # it would not come back over plain HTTP
+
+
 def test_t12_the_cookie_is_for_our_own_pages_alone(api: Api) -> None:
     with client(api.url) as browser:
         answer = browser.post("/login", data={"name": "admin", "password": PASSWORD})

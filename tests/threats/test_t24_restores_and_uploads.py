@@ -230,7 +230,11 @@ def test_t24_an_upload_is_measured_while_it_is_read(app_thread: AppThread, path:
         b'--x\r\nContent-Disposition: form-data; name="pem"; filename="a.pem"\r\n'
         b"Content-Type: application/x-pem-file\r\n\r\n"
     )
-    kind = "application/json" if path.startswith("/api") else "multipart/form-data; boundary=x"
+    kind = {
+        "/certificates": "multipart/form-data; boundary=x",
+        "/api/v1/certificates": "application/json",
+        "/new": "application/x-www-form-urlencoded",
+    }[path]
     sent = {"Content-Type": kind, "Transfer-Encoding": "chunked", "Connection": "close"}
     answer = endless(app_thread, path, headers(app_thread.api, **sent), _chunked(form))
     assert answer.split(b" ")[1] in (b"413", b"303", b"401", b"403"), answer[:200]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import time
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -12,15 +11,16 @@ import pytest
 
 from tests.conftest import LaunchApp
 from tests.promises.proc import rss
-from tests.running import ROOT, Api, AppThread
+from tests.running import ROOT, SESSION_COOKIE, Api, AppThread, log_in
+from tests.threats.cost import cheap
 from tests.waiting import DEADLINE_S
 
 MIB = 1024 * 1024
-#: Seconds: far beyond what any of these takes, far below what an attack would make of it.
-SOON_S = 5.0
 
 FORM = "application/x-www-form-urlencoded"
 BOUNDED = "multipart/form-data; boundary=x"
+#: A page that reads such a form.
+WHERE = {FORM: "/login", BOUNDED: "/certificates", "multipart/form-data": "/certificates"}
 
 
 def send(port: int, head: str, pieces: list[bytes]) -> tuple[int, bytes]:
@@ -46,13 +46,14 @@ def send(port: int, head: str, pieces: list[bytes]) -> tuple[int, bytes]:
 @pytest.mark.parametrize("kind", [FORM, BOUNDED])
 def test_t25_form_of_100_mib(launch: LaunchApp, kind: str) -> None:
     app = launch().start()
-    app.api.pages.get("/login")
+    session = log_in(app.url)
     before = rss(app.pid)
     piece = b"name=" + b"a" * (MIB - 5)
     if kind == BOUNDED:
         piece = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n' + b"a" * MIB
     chunk = f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
-    head = f"POST /login HTTP/1.1\nHost: localhost\nContent-Type: {kind}\n"
+    head = f"POST {WHERE[kind]} HTTP/1.1\nHost: localhost\nContent-Type: {kind}\n"
+    head += f"Cookie: {SESSION_COOKIE}={session}\n"
     sent, answer = send(app.port, f"{head}Transfer-Encoding: chunked\n\n", [chunk] * 100)
     assert answer.startswith(b"HTTP/1.1 413 "), answer[:100]
     assert sent < 16 * MIB  # what the buffers of the system hold, not the form
@@ -77,22 +78,21 @@ def test_t25_form_of_100_mib(launch: LaunchApp, kind: str) -> None:
     ids=["fields", "empty", "escapes", "parts", "headers", "dashes", "no-boundary", "boundary"],
 )
 def test_t25_forms_that_are_small_and_costly(api: Api, kind: str, body: bytes) -> None:
-    began = time.monotonic()
-    answer = api.pages.post("/login", content=body, headers={"content-type": kind})
+    path = WHERE[kind.partition(";")[0]]
+    with cheap():
+        answer = api.pages.post(path, content=body, headers={"content-type": kind})
     assert 400 <= answer.status_code < 500
-    assert time.monotonic() - began < SOON_S
 
 
 @pytest.mark.parametrize(
     "asked", ["0-," * 10_000, "0-1," * 10_000, "-1," * 10_000, "1-0," * 9_000], ids=lambda a: a[:4]
 )
 def test_t25_ten_thousand_ranges(api: Api, asked: str) -> None:
-    began = time.monotonic()
     headers = {"range": f"bytes={asked[:-1]}"}
-    answer = api.pages.get("/static/app.css", headers=headers)
+    with cheap():
+        answer = api.pages.get("/static/app.css", headers=headers)
     assert answer.status_code in (200, 206, 400, 416)
     assert len(answer.content) < MIB
-    assert time.monotonic() - began < SOON_S
 
 
 BOMBS = {
@@ -112,12 +112,11 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS)
 @pytest.mark.parametrize("path", ["servers", "tokens", "users"])
 def test_t25_json_that_is_deep_or_many(api: Api, path: str, bomb: str) -> None:
-    began = time.monotonic()
     headers = {"content-type": "application/json"}
-    answer = api.call("POST", path, content=BOMBS[bomb].encode(), headers=headers)
+    with cheap():
+        answer = api.call("POST", path, content=BOMBS[bomb].encode(), headers=headers)
     assert 400 <= answer.status_code < 500
     assert len(answer.content) < MIB
-    assert time.monotonic() - began < SOON_S
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,25 @@ def test_t26_the_cookie_is_of_this_host_and_of_tls_alone(browser: httpx2.Client)
     assert browser.get("/servers").status_code == 200  # the browser that has it is let in by it
 
 
+def test_t26_no_cookie_goes_over_anything_but_tls(browser: httpx2.Client) -> None:
+    """Also those that are no secret, and those that are taken back."""
+    logged_in(browser)
+    user = {"name": "leo", "role": "viewer", "password": PASSWORD}
+    answers = [
+        browser.post("/theme", data={"theme": "dark"}),
+        browser.post("/users", data=user),
+        browser.get("/users"),
+        browser.post("/logout"),
+    ]
+    cookies = [cookie for answer in answers for cookie in answer.headers.get_list("set-cookie")]
+    names = [cookie.partition("=")[0] for cookie in cookies]
+    assert names == ["sockpit-theme", "sockpit-flash", "sockpit-flash", "__Host-sockpit-session"]
+    for cookie in cookies:
+        parts = {part.strip().lower() for part in cookie.split(";")[1:]}
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= parts, cookie
+    assert not {"sockpit-flash", "__Host-sockpit-session"} & set(browser.cookies)
+
+
 def test_t26_it_says_https_and_is_found_well(encrypted: RunningApp) -> None:
     assert f"Sockpit is at https://127.0.0.1:{encrypted.port} " in encrypted.log
     told = encrypted.command("healthcheck")
