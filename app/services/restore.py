@@ -20,8 +20,10 @@ from app.services.backup import CERTIFICATES, LOG
 from app.services.manifest import Manifest
 from app.store import day_schema, node
 from app.store.database import FILE_NAME as CONTROL
-from app.store.database import knows
+from app.store.database import Database, knows
 from app.store.day_folder import beside
+from app.store.users import SessionTable
+from app.who import SOCKPIT, Act
 
 
 def restore(backup: Path, data_dir: Path, *, replace: bool) -> Path | None:
@@ -43,6 +45,7 @@ def restore(backup: Path, data_dir: Path, *, replace: bool) -> Path | None:
     with _draft(data_dir) as draft:
         _check_room(wanted, data_dir)
         _copy(wanted, backup, draft)
+        _settle(wanted, draft)
         return _swap(present, draft, data_dir)
 
 
@@ -115,6 +118,21 @@ def _copy(wanted: Manifest, backup: Path, draft: Path) -> None:
                 "restored; use another backup.",
             )
         sync(target.parent)
+
+
+def _settle(wanted: Manifest, draft: Path) -> None:
+    """Nobody is logged in by a session of then, and the audit has what became of it."""
+    database = Database(draft / CONTROL)
+    try:
+        after = {"taken": wanted.taken, "version": wanted.version}
+        act = Act(by=SOCKPIT, what="instance.restore", target="", after=after)
+        SessionTable(database).remove_all(act)
+    finally:
+        database.close()
+    for path in draft.glob("control*"):  # what an older schema was kept as, while it was upgraded
+        if path.name != CONTROL:
+            path.unlink()
+    sync(draft)
 
 
 def _swap(present: list[Path], draft: Path, data_dir: Path) -> Path | None:

@@ -74,6 +74,7 @@ class Retention:
         self._stop = False
         self._wake = threading.Event()
         self._failed = False
+        self._trimmed: str | None = None  # the day of which that is noted
         # A daemon: a disk that hangs must not keep the process alive. It has nothing to lose.
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
 
@@ -138,20 +139,26 @@ class Retention:
         days = self._store.days()
         while len(days) > 1 and not self._stop and self._is_too_much(rules, days):
             oldest = days.pop()
-            facts = {"bytes": oldest.bytes}
+            facts = {"rows": self._store.rows(oldest.day), "bytes": oldest.bytes}
             act = Act(by=SOCKPIT, what="log.delete_day", target=oldest.day, before=facts)
-            self._store.drop(oldest.day)
+            self._store.drop(oldest.day)  # first: on a full disk it makes the room for the row
             self._note(act)
             log.info("the log of %s (%d bytes) was dropped", oldest.day, oldest.bytes)
         if len(days) == 1 and 0 < rules.max_bytes < days[0].bytes:
             self._trim(days[0].day, rules.max_bytes)
 
     def _trim(self, day: str, most_bytes: int) -> None:
+        """It is noted once a day: at the limit there is a bit to do at each look."""
         steps = 0
         while not self._stop and self._store.trim(day, most_bytes):
             steps += 1
-        if steps:
-            log.info("the oldest requests of %s were dropped: it was over the limit alone", day)
+        if not steps:
+            return
+        log.info("the oldest requests of %s were dropped: it was over the limit alone", day)
+        if self._trimmed != day:
+            self._trimmed = day
+            facts = {"max_bytes": most_bytes}
+            self._note(Act(by=SOCKPIT, what="log.trim_day", target=day, after=facts))
 
     def _is_too_much(self, rules: RetentionRules, days: list[HeldDay]) -> bool:
         if 0 < rules.max_bytes < sum(day.bytes for day in days):

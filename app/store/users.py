@@ -116,6 +116,11 @@ class SessionTable:
             found = session.exec(asked).first()
             return found and (_session(found[0]), cast(Role, found[1]))
 
+    def remove_all(self, act: Act) -> None:
+        with self._database.writing() as session:
+            session.execute(delete(SessionRow))
+            note(session, act)
+
     def all(self, user: str | None = None) -> list[Session]:
         """Of one user or of all, the one seen last first."""
         asked = select(SessionRow).order_by(col(SessionRow.seen_us).desc())

@@ -36,6 +36,16 @@ def upgrade() -> None:
             f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
             "BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END"
         )
+    # REPLACE takes a row away without a DELETE. Before it is made a row that is numbered by SQLite
+    # has the number -1, so that none may be given it.
+    for when, wrong in (
+        ("BEFORE", "EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)"),
+        ("AFTER", "NEW.id < 1"),
+    ):
+        op.execute(
+            f"CREATE TRIGGER audit_no_replace_{when.lower()} {when} INSERT ON audit WHEN {wrong} "
+            "BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END"
+        )
 
 
 def _users() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,19 @@ def test_stopped_amid_it_leaves_nothing(
     assert ended.value.code == 1
     assert capsys.readouterr().err == "sockpit: It was stopped, and nothing was changed.\n"
     assert [path.name for path in folder.iterdir()] == ["data"]
+
+
+def test_nobody_is_logged_in_after_a_restore_and_the_audit_tells_of_it(
+    app: RunningApp, folder: Path
+) -> None:
+    app.api.log_in()
+    sockpit(app, "backup", folder / "b")
+    assert app.stop() == 0
+    sockpit(app, "restore", folder / "b", "--replace")
+    assert sorted(path.name for path in app.data_dir.glob("control*")) == ["control.sqlite3"]
+    with closing(sqlite3.connect(app.data_dir / "control.sqlite3")) as database:
+        assert database.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
+    app.start()
+    restored = app.api.get("audit")["items"][0]
+    assert (restored["what"], restored["kind"]) == ("instance.restore", "machine")
+    assert restored["after"].keys() == {"taken", "version"}

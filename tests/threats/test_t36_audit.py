@@ -109,6 +109,16 @@ def test_t36_purging_the_log_leaves_a_row(api: Api, make_server: MakeServer) -> 
     assert end["after"] == {"q": line, "rows": 3, "state": "done"}
 
 
+STATEMENTS = (
+    *("DELETE FROM audit", "UPDATE audit SET who = 'nobody'"),
+    *(
+        f"INSERT OR REPLACE INTO audit (id, at_us, who, kind, address, what, target) "
+        f"VALUES ({number}, 1, 'nobody', 'user', '', 'x', 'x')"
+        for number in ("(SELECT min(id) FROM audit)", -1, 0)
+    ),
+)
+
+
 def test_t36_nobody_changes_it(app_thread: AppThread, api: Api, make_server: MakeServer) -> None:
     make_server()
     before = api.get("audit", limit=500)
@@ -116,7 +126,7 @@ def test_t36_nobody_changes_it(app_thread: AppThread, api: Api, make_server: Mak
         assert api.call(method, "audit").status_code == 405
         assert api.call(method, "audit/1").status_code in (404, 405)
     with closing(sqlite3.connect(app_thread.data_dir / "control.sqlite3")) as database:
-        for statement in ("DELETE FROM audit", "UPDATE audit SET who = 'nobody'"):
+        for statement in STATEMENTS:
             with pytest.raises(sqlite3.IntegrityError, match="only added to"):
                 database.execute(statement)
     assert api.get("audit", limit=500) == before

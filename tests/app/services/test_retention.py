@@ -16,7 +16,7 @@ from app.services.retention import LEAST_BYTES, Retention
 from app.store.database import FILE_NAME, Database
 from app.store.day_files import DayFiles
 from app.store.retention import RetentionTable
-from app.who import SOCKPIT
+from app.who import SOCKPIT, Act
 from tests.acts import ACT, ignore
 from tests.app.store.samples import DAY_US, NOON_US, finished
 from tests.waiting import equal, eventually
@@ -39,9 +39,14 @@ def rules(tmp_path: Path) -> Iterator[RetentionTable]:
 
 
 @pytest.fixture
-def retention(store: DayFiles, rules: RetentionTable) -> Iterator[Retention]:
+def noted() -> list[Act]:
+    return []
+
+
+@pytest.fixture
+def retention(store: DayFiles, rules: RetentionTable, noted: list[Act]) -> Iterator[Retention]:
     """At noon of 2026-03-18, the fifth day of the log."""
-    made = Retention(rules, store, ignore, lambda: NOON + 4 * DAY)
+    made = Retention(rules, store, noted.append, lambda: NOON + 4 * DAY)
     yield made
     made.stop(20)
 
@@ -87,7 +92,7 @@ def test_the_newest_day_stays_however_old_it_is(store: DayFiles, rules: Retentio
 
 
 def test_the_oldest_days_go_until_the_rest_is_under_the_limit(
-    store: DayFiles, rules: RetentionTable, retention: Retention
+    store: DayFiles, rules: RetentionTable, retention: Retention, noted: list[Act]
 ) -> None:
     fill(store)
     sizes = [day.bytes for day in store.days()]
@@ -97,10 +102,15 @@ def test_the_oldest_days_go_until_the_rest_is_under_the_limit(
     rules.put(RetentionRules(0, sum(sizes[:3]) + 1), ACT)
     retention.hold()
     assert names(store) == ["20260318", "20260317", "20260316"]
+    told = [(act.what, act.target, act.before) for act in noted]
+    assert told == [
+        ("log.delete_day", "20260314", {"rows": 20, "bytes": sizes[4]}),
+        ("log.delete_day", "20260315", {"rows": 20, "bytes": sizes[3]}),
+    ]
 
 
 def test_of_the_newest_day_alone_the_oldest_rows_go(
-    store: DayFiles, rules: RetentionTable, retention: Retention
+    store: DayFiles, rules: RetentionTable, retention: Retention, noted: list[Act]
 ) -> None:
     fill(store, days=2, rows=100)
     (newest, _) = store.days()
@@ -111,6 +121,10 @@ def test_of_the_newest_day_alone_the_oldest_rows_go(
     page = store.query(limit=100)
     assert page.items[0].id == "20260315-200"
     assert 20 < len(page.items) < 60
+    store.append([finished(n, PAYLOAD, started_us=NOON_US + DAY_US) for n in range(300, 400)])
+    retention.hold()
+    (trimmed,) = (act for act in noted if act.what == "log.trim_day")  # once for a day
+    assert (trimmed.target, trimmed.after) == ("20260315", {"max_bytes": newest.bytes // 2})
 
 
 def test_the_thread_looks_at_once_and_after_each_change(
