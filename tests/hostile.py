@@ -113,7 +113,7 @@ PAYLOADS: Final = (
     _payload("separators", "frame", "a\u2028event: pwn\u2029data: 1\x85\x0b\x0c\x1c\x1d\x1e",
              "What only some take for line ends."),
     _payload("header", "frame",
-             "x\r\nSet-Cookie: sockpit-session=x\r\n\r\n<script>alert(1)</script>",
+             "x\r\nSet-Cookie: theme=x\r\n\r\n<script>alert(1)</script>",
              "The headers of an answer."),
     _payload("json", "frame", '"},{"code":"x"}]\\u0000\\', "JSON that is put together by hand."),
     _payload("nul", "encoding", "before\0after\0", "What takes NUL for the end."),
