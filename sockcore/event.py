@@ -128,8 +128,10 @@ class _Conversations:
     def meet(self, conversation: Conversation) -> MessageRequestHandler | None:
         """Have its handler made. Returns: None when finish_request() made none."""
         self._being_made = conversation
-        self._server.finish_request(conversation.request, conversation.address)
-        self._being_made = None
+        try:
+            self._server.finish_request(conversation.request, conversation.address)
+        finally:
+            self._being_made = None
         return conversation.handler
 
     def adopt(self, handler: MessageRequestHandler) -> bool:

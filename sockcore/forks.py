@@ -97,6 +97,9 @@ class ForkingMixIn(_Server):
         """Fork. Raises: OSError when there can be no more processes."""
         parent = os.getpid()
         relay = relay_of(getattr(self, "_observer", None), request)
+        children = (
+            self._hearing()
+        )  # which may want a descriptor: not when there is a child already
         try:
             pid = os.fork()
             if not pid:
@@ -110,7 +113,7 @@ class ForkingMixIn(_Server):
         if self.active_children is None:
             self.active_children = set()
         self.active_children.add(pid)
-        self._hearing().add(pid)
+        children.add(pid)
         if relay is None:
             self.close_request(request)
         else:

@@ -18,6 +18,8 @@ _PEEK = socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)
 
 def is_silent(request: socket.socket) -> bool:
     """Whether nothing has come from the peer so far, neither bytes nor an end."""
+    if request.gettimeout():  # Python waits for it, whatever the flags
+        return not _is_ready(request)
     try:
         # The plain recv(): TLS has one of its own, and an observed one would count.
         socket.SocketType.recv(request, 1, _PEEK)
@@ -26,6 +28,12 @@ def is_silent(request: socket.socket) -> bool:
     except OSError:
         return False  # broken off: its handler shall see
     return False
+
+
+def _is_ready(request: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(request, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class ParkingLot:

@@ -114,6 +114,16 @@ class _RequestThread(threading.Thread):
         super().join(timeout)
 
 
+def _await_beginners() -> None:
+    """The end of a program waits for threads that it knows of, and those only that have begun."""
+    for thread in list(threading._limbo.values()):  # type: ignore[attr-defined]
+        if isinstance(thread, _RequestThread) and not thread.daemon:
+            thread._begun.wait_set()
+
+
+threading._register_atexit(_await_beginners)  # type: ignore[attr-defined]
+
+
 class _CappedThread(_RequestThread):
     """One of so many."""
 

@@ -6,7 +6,6 @@ import contextlib
 import socket
 from typing import Any
 
-from sockcore.base import BaseServer
 from sockcore.datagram_observer import DatagramObserver
 from sockcore.tcp import TCPServer
 
@@ -32,9 +31,6 @@ class UDPServer(TCPServer):
     _received = False  # by get_request() of this class, just now
     _skips = 0
 
-    # No TLS, so nothing to do first.
-    finish_request = BaseServer.finish_request
-
     _observer: DatagramObserver | None  # type: ignore[assignment]  # as a datagram server is no TCP one
 
     def get_request(self) -> tuple[Any, Any]:
@@ -53,7 +49,11 @@ class UDPServer(TCPServer):
 
     def _handle_ready(self) -> None:
         """Handle what has come, without asking for each datagram whether it has."""
+        self._received = False
         self._handle_request_noblock()
+        # A get_request() that is not ours waits, and so does Python where there is a timeout.
+        if not self._received or self.socket.gettimeout():
+            return
         if self._skips or not _DONT_WAIT:  # there was no second one lately
             self._skips -= 1
             return
