@@ -97,9 +97,7 @@ class ForkingMixIn(_Server):
         """Fork. Raises: OSError when there can be no more processes."""
         parent = os.getpid()
         relay = relay_of(getattr(self, "_observer", None), request)
-        children = (
-            self._hearing()
-        )  # which may want a descriptor: not when there is a child already
+        children = self._hearing()  # wants a descriptor: too late once there is a child
         try:
             pid = os.fork()
             if not pid:

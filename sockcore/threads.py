@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -116,9 +117,10 @@ class _RequestThread(threading.Thread):
 
 def _await_beginners() -> None:
     """The end of a program waits for threads that it knows of, and those only that have begun."""
-    for thread in list(threading._limbo.values()):  # type: ignore[attr-defined]
-        if isinstance(thread, _RequestThread) and not thread.daemon:
-            thread._begun.wait_set()
+    limbo: dict[threading.Thread, threading.Thread] = threading._limbo  # type: ignore[attr-defined]
+    for thread in list(limbo):
+        while isinstance(thread, _RequestThread) and not thread.daemon and thread in limbo:
+            time.sleep(0.001)
 
 
 threading._register_atexit(_await_beginners)  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ class Echo(sockcore.StreamRequestHandler):
 
 @pytest.mark.parametrize("base", [sockcore.EventTCPServer, sockcore.PoolTCPServer])
 def test_a_silent_client_holds_up_nobody(base: Any) -> None:
-    class Server(base):  # type: ignore[misc]  # chosen at run time
+    class Server(base):
         max_threads = 2
 
         def get_request(self) -> Any:
