@@ -96,8 +96,8 @@ class ForkingMixIn(_Server):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Fork. Raises: OSError when there can be no more processes."""
         parent = os.getpid()
-        relay = relay_of(getattr(self, "_observer", None), request)
         children = self._hearing()  # wants a descriptor: too late once there is a child
+        relay = relay_of(getattr(self, "_observer", None), request)
         try:
             pid = os.fork()
             if not pid:
