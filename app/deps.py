@@ -148,7 +148,7 @@ def _built(request: Request) -> Services:
     return found
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """All of them, for whoever asks."""
     who = getattr(request.state, "who", None)
     if who is None:
@@ -156,48 +156,52 @@ def services(request: Request) -> Services:
     return replace(_built(request), who=who, shown=request.state.shown)
 
 
-def _who(request: Request) -> Who:
-    return services(request).who
+# Built once for a request, however many of these it asks for.
+All = Annotated[Services, Depends(services)]
 
 
-def _servers(request: Request) -> ServerService:
-    return services(request).servers
+async def _who(found: All) -> Who:
+    return found.who
 
 
-def _requests(request: Request) -> RequestLog:
-    return services(request).requests
+async def _servers(found: All) -> ServerService:
+    return found.servers
 
 
-def _retention(request: Request) -> Retention:
-    return services(request).retention
+async def _requests(found: All) -> RequestLog:
+    return found.requests
 
 
-def _deletions(request: Request) -> Deletions:
-    return services(request).deletions
+async def _retention(found: All) -> Retention:
+    return found.retention
 
 
-def _exports(request: Request) -> Exports:
-    return services(request).exports
+async def _deletions(found: All) -> Deletions:
+    return found.deletions
 
 
-def _handlers(request: Request) -> HandlerRegistry:
-    return services(request).handlers
+async def _exports(found: All) -> Exports:
+    return found.exports
 
 
-def _certificates(request: Request) -> Certificates:
-    return services(request).certificates
+async def _handlers(found: All) -> HandlerRegistry:
+    return found.handlers
 
 
-def _audit(request: Request) -> Audit:
-    return services(request).audit
+async def _certificates(found: All) -> Certificates:
+    return found.certificates
 
 
-def _access(request: Request) -> Access:
-    return services(request).access
+async def _audit(found: All) -> Audit:
+    return found.audit
 
 
-def _feed(request: Request) -> LiveFeed:
-    return services(request).feed
+async def _access(found: All) -> Access:
+    return found.access
+
+
+async def _feed(found: All) -> LiveFeed:
+    return found.feed
 
 
 Servers = Annotated[ServerService, Depends(_servers)]
@@ -209,6 +213,5 @@ Handlers = Annotated[HandlerRegistry, Depends(_handlers)]
 StoredCertificates = Annotated[Certificates, Depends(_certificates)]
 AuditLog = Annotated[Audit, Depends(_audit)]
 AccessControl = Annotated[Access, Depends(_access)]
-All = Annotated[Services, Depends(services)]
 By = Annotated[Who, Depends(_who)]
 Feed = Annotated[LiveFeed, Depends(_feed)]
