@@ -17,7 +17,7 @@ from app.errors import AppError, NotFound
 from app.web.cookies import leave_cookie
 from app.web.pages import server_page, servers_page
 from app.web.screens import ServerScreen, ServersScreen, all_regions
-from app.web.view import THEME_COOKIE, THEMES, is_htmx, leave_flash, local_path, page, partials
+from app.web.view import THEME_COOKIE, THEMES, go_on, is_htmx, local_path, page, partials
 from app.who import Act, Who
 
 router = APIRouter()
@@ -106,9 +106,7 @@ def confirm_delete(request: Request, name: str, found: All) -> Response:
 @needs("define", server="name")
 def delete(request: Request, name: str, found: All) -> Response:
     found.servers.delete(name, found.who)
-    response = RedirectResponse("/servers", 303)
-    leave_flash(request, response, "deleted", name)
-    return response
+    return go_on(request, "/servers", "deleted", name)
 
 
 @router.post("/handlers/rescan")

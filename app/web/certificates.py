@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 
 from app.deps import All, Services, needs
 from app.errors import AppError
 from app.services.certificates import Certificate
-from app.web.view import leave_flash, page
+from app.web.view import go_on, page
 from app.who import Who
 
 router = APIRouter(prefix="/certificates")
@@ -69,9 +69,7 @@ def confirm_delete(request: Request, name: str, found: All) -> HTMLResponse:
 @needs("administer")
 def delete(request: Request, name: str, found: All) -> Response:
     found.certificates.delete(name, found.who)
-    response = RedirectResponse("/certificates", 303)
-    leave_flash(request, response, "unstored", name)
-    return response
+    return go_on(request, "/certificates", "unstored", name)
 
 
 def _do(
@@ -86,9 +84,7 @@ def _do(
         made = act(body, found.who)
     except AppError as refusal:
         return _page(request, found, form=form, body=body, refusal=refusal)
-    response = RedirectResponse("/certificates", 303)
-    leave_flash(request, response, "stored", made.name)
-    return response
+    return go_on(request, "/certificates", "stored", made.name)
 
 
 def _page(

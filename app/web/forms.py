@@ -18,7 +18,7 @@ from app.errors import AppError, Conflict, NotFound
 from app.services.kinds import KINDS
 from app.web import form_values
 from app.web.form_values import MAKE, Values
-from app.web.view import leave_flash, page
+from app.web.view import go_on, page
 
 router = APIRouter()
 
@@ -73,9 +73,7 @@ def save(request: Request, name: str, found: All, given: Given) -> Response:
         raise
     except AppError as refusal:
         return _form(request, found, given, name=name, refusal=refusal)
-    response = RedirectResponse(f"/servers/{name}", 303)
-    leave_flash(request, response, "saved", name)
-    return response
+    return go_on(request, f"/servers/{name}", "saved", name)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from app.deps import All, Services, needs
 from app.domain import RetentionRules
 from app.errors import Invalid
 from app.web.log_pages import alarms_of_log
-from app.web.view import leave_flash, page
+from app.web.view import go_on, page
 
 router = APIRouter(prefix="/requests/retention")
 
@@ -41,9 +41,7 @@ def change(
         found.retention.change(body, found.who)
     except Invalid as refusal:
         return _page(request, found, typed, refusal)
-    response = RedirectResponse("/requests/retention", 303)
-    leave_flash(request, response, "kept", "rules")
-    return response
+    return go_on(request, "/requests/retention", "kept", "rules")
 
 
 @router.post("/damaged/{name}/acknowledge")
@@ -65,9 +63,7 @@ def delete(request: Request, day: str, found: All, typed: Text = "") -> Response
     if typed.strip().replace("-", "") != day:
         return _confirm(request, found, day, typed=typed, wrong=True)
     found.retention.drop(day, found.who)
-    response = RedirectResponse("/requests/retention", 303)
-    leave_flash(request, response, "dropped", _dashed(day))
-    return response
+    return go_on(request, "/requests/retention", "dropped", _dashed(day))
 
 
 def _confirm(

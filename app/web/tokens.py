@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 
 from app.deps import All, Services, needs
 from app.errors import AppError
-from app.web.view import leave_flash, page
+from app.web.view import go_on, page
 from app.who import ROLES
 
 router = APIRouter(prefix="/tokens")
@@ -63,9 +63,7 @@ def confirm_delete(request: Request, token_id: str, found: All) -> HTMLResponse:
 def delete(request: Request, token_id: str, found: All) -> Response:
     name = found.access.tokens.get(token_id).name
     found.access.tokens.remove(token_id, found.who)
-    response = RedirectResponse("/tokens", 303)
-    leave_flash(request, response, "revoked", name)
-    return response
+    return go_on(request, "/tokens", "revoked", name)
 
 
 def _whole(text: str) -> int | str:

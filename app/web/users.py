@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.deps import All, Services, needs
 from app.errors import AppError, NotFound
-from app.web.view import leave_flash, page
+from app.web.view import go_on, page
 from app.who import ROLES
 
 router = APIRouter(prefix="/users")
@@ -35,9 +35,7 @@ def create(
         made = found.access.users.create(body, found.who)
     except AppError as refusal:
         return _page(request, found, body, refusal)
-    response = RedirectResponse("/users", 303)
-    leave_flash(request, response, "user", made.name)
-    return response
+    return go_on(request, "/users", "user", made.name)
 
 
 @router.get("/{user}")
@@ -59,9 +57,7 @@ def change(
         raise
     except AppError as refusal:
         return _one(request, found, user, refusal)
-    response = RedirectResponse("/users", 303)
-    leave_flash(request, response, "saved", user)
-    return response
+    return go_on(request, "/users", "saved", user)
 
 
 @router.get("/{user}/delete")
@@ -79,9 +75,7 @@ def delete(request: Request, user: str, found: All) -> Response:
         raise
     except AppError as refusal:
         return _confirm(request, found, user, refusal)
-    response = RedirectResponse("/users", 303)
-    leave_flash(request, response, "gone", user)
-    return response
+    return go_on(request, "/users", "gone", user)
 
 
 @router.post("/{user}/sessions/{session_id}/end")

@@ -121,6 +121,13 @@ def leave_flash(request: Request, response: Response, what: Flash, name: str) ->
     leave_cookie(request, response, FLASH_COOKIE, left, 60)
 
 
+def go_on(request: Request, to: str, what: Flash, name: str) -> Response:
+    """To the page `to` after something was done, where that line is shown."""
+    response = RedirectResponse(to, 303)
+    leave_flash(request, response, what, name)
+    return response
+
+
 def _flash(left: str | None) -> str | None:
     what, _, name = (left or "").partition(".")
     return _FLASHES[what].format(unquote(name)) if what in _FLASHES and name else None
