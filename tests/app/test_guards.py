@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Iterable, Iterator
 
 import pytest
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
 
 from app.guards import BODY_LIMIT
-from app.main import web_app
 from tests.conftest import MakeServer
 from tests.running import TOKEN, Api, AppThread
+from tests.threats import routes
+from tests.threats.routes import CHANGING, NOBODY
 from tests.waiting import DEADLINE_S, eventually
 
 HEADERS = {
@@ -29,53 +26,11 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 
-CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
-
-#: Stands in a path for a server, a connection or a request that is not there.
-NOBODY = "nobody-7"
-
-
-def routes(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """(method, path with something in its holes) of every route, those of routers included."""
-    schema = app.openapi()["paths"]
-    found = {(m.upper(), path) for path, methods in schema.items() for m in methods}
-    for route in flat(app.routes):
-        if isinstance(route, APIRoute):
-            found |= {(method, route.path) for method in route.methods or ()}
-    for method, path in sorted(found):
-        for hole, value in (
-            ("{name}", NOBODY),
-            ("{connection_id}", "1"),
-            ("{request_id}", "20200101-1"),
-            ("{direction}", "sent"),
-            ("{day}", "20200101"),
-            ("{export_id}", "0123456789abcdef"),
-            ("{deletion_id}", "0123456789abcdef"),
-            ("{user}", NOBODY),
-            ("{session_id}", "0123456789abcdef"),
-            ("{token_id}", "0123456789ab"),
-        ):
-            path = path.replace(hole, value)
-        assert "{" not in path, path
-        yield method, path
-
-
-def flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """A router that was included is a route that has the routes of its own inside."""
-    for route in routes:
-        inner = getattr(route, "original_router", None)
-        if inner is None:
-            yield route
-        else:
-            yield from flat(inner.routes)
-
 
 @pytest.fixture(scope="module")
 def table(app_thread: AppThread) -> list[tuple[str, str]]:
-    asgi = web_app(app_thread.sockpit)
-    while not isinstance(asgi, FastAPI):
-        asgi = asgi.app  # type: ignore[attr-defined]
-    return list(routes(asgi))
+    """(method, path with something in its holes) of every route."""
+    return [(route.method, route.path) for route in routes.table(routes.built(app_thread.sockpit))]
 
 
 def test_walk_finds_pages_and_api(table: list[tuple[str, str]]) -> None:

@@ -67,7 +67,7 @@ def table(app: FastAPI) -> list[Route]:
     """Every route, those of included routers too, but the files under /static. One that is no
     API route would not ask `admit`: AssertionError."""
     found: list[Route] = []
-    for prefix, route in _flat(app.routes):
+    for prefix, route in walk(app.routes):
         path = prefix + route.path
         for hole, value in HOLES.items():
             path = path.replace(hole, value)
@@ -81,12 +81,13 @@ def table(app: FastAPI) -> list[Route]:
     return found
 
 
-def _flat(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, APIRoute]]:
-    """A router that was included is a route that has the routes of its own inside."""
+def walk(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[tuple[str, APIRoute]]:
+    """Each with the prefix that its router was included with. A router that was included is a
+    route that has the routes of its own inside."""
     for route in routes:
         inner = getattr(route, "original_router", None)
         if inner is not None:
-            yield from _flat(inner.routes, prefix + _prefix(route))
+            yield from walk(inner.routes, prefix + _prefix(route))
         elif isinstance(route, APIRoute):
             yield prefix, route
         else:

@@ -16,16 +16,15 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 import pytest
-from fastapi.routing import APIRoute
 from playwright.sync_api import Browser, Request, expect
 
 from app.web import router
-from tests.app.test_guards import flat
 from tests.browser.conftest import Watched, chromium, log_in
 from tests.clients import Client, clients
 from tests.conftest import LaunchApp
 from tests.hostile import BY_NAME, PAYLOADS, Payload, foreign, of
 from tests.running import PASSWORD, Api, Json, RunningApp, definition, offer
+from tests.threats.routes import walk
 from tests.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.browser
@@ -137,9 +136,9 @@ def log_in_as(url: str, agent: bytes) -> None:
 def pages(holes: dict[str, str], request_id: str) -> list[str]:
     """Every page that there is, from the route table: a new one must fit or be added here."""
     found = []
-    for route in flat(router.routes):
-        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
-            path = route.path
+    for prefix, route in walk(router.routes):
+        if "GET" in (route.methods or ()):
+            path = prefix + route.path
             if path.startswith("/live/"):
                 continue
             name = "trap" if path.startswith("/certificates") else "trap-tcp"

@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
 
-from app.main import web_app
-from tests.app.test_guards import routes
 from tests.clients import Client, ask
 from tests.conftest import LaunchApp
 from tests.running import ROOT, AppThread, definition
+from tests.threats import routes
 from tests.waiting import eventually
 
 #: What connects, by the name that is called.
@@ -116,10 +114,7 @@ def test_t15_nothing_goes_out_while_all_of_it_is_used(
 
 
 def _asked(app: AppThread) -> list[tuple[str, str]]:
-    asgi = web_app(app.sockpit)
-    while not isinstance(asgi, FastAPI):
-        asgi = asgi.app  # type: ignore[attr-defined]
-    return [(method, path) for method, path in routes(asgi) if "{" not in path]
+    return [(route.method, route.path) for route in routes.table(routes.built(app.sockpit))]
 
 
 def test_t15_the_hook_hears_of_what_goes_out(
