@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from app.crowd import crowd_of
+from app.crowd import crowd_of, unmapped
 
 log = logging.getLogger("app.panel")
 
@@ -195,10 +195,10 @@ def plain(client: tuple[str, int] | None) -> tuple[str, int] | None:
     """`client` as all but the kernel know it: to a panel that has IPv6 too, who comes by IPv4 is
     `::ffff:192.0.2.1`."""
     try:
-        mapped = ipaddress.IPv6Address(client[0]).ipv4_mapped if client else None
+        address = unmapped(ipaddress.ip_address(client[0])) if client else None
     except ValueError:
-        mapped = None
-    return (str(mapped), client[1]) if client and mapped else client
+        address = None
+    return (str(address), client[1]) if client and address else client
 
 
 def bound_unread(listener: socket.socket, limits: PanelLimits) -> None:

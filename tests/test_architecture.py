@@ -86,7 +86,7 @@ RULES = {
     "app.search": rule("app.domain app.errors sockcore"),
     "app.export": rule("app.domain app.errors app.log_facts app.times"),
     "app.store": rule(f"{_FACTS} app.durable app.failpoints", _SQL),
-    "app.services": rule(f"{_FACTS} app.durable app.failpoints app.handlers app.store"),
+    "app.services": rule(f"{_FACTS} app.crowd app.durable app.failpoints app.handlers app.store"),
     "app.services.pem": rule("app.errors", "cryptography"),
     "app.services.masks": rule(others="re2"),
     "app.services.passwords": rule("app.errors app.handlers.quote app.services.fields", "pwdlib"),

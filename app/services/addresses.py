@@ -14,12 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.crowd import IPAddress, unmapped
 from app.domain import Address, Transport, UnixAddress
 from app.errors import AppError, Conflict, FieldError, Forbidden, Invalid
 from app.handlers.quote import quoted
 from app.settings import PortRange, Settings
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 #: Bytes: sun_path holds 108 on Linux, the closing NUL included.
 SOCKET_PATH_LIMIT = 107
@@ -192,10 +191,8 @@ class AddressRules:
             panel = self._resolve(self.panel_host)
         except Invalid:  # it listens all the same, so suppose the worst
             return True
-        asked = _plain(placed)
-        return any(
-            _overlap(asked, own) or _overlap(own, asked) for own in (_plain(own) for own in panel)
-        )
+        asked = unmapped(placed)
+        return any(_overlap(asked, own) or _overlap(own, asked) for own in map(unmapped, panel))
 
 
 def _wrong_port(code: str, detail: str) -> Invalid:
@@ -212,11 +209,6 @@ def _literal(host: str) -> IPAddress | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def _plain(address: IPAddress) -> IPAddress:
-    """An IPv4 address that is written as an IPv6 one is taken for what it is."""
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _overlap(wide: IPAddress, narrow: IPAddress) -> bool:

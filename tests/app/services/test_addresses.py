@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from app.crowd import IPAddress
 from app.domain import InetAddress, Transport, UnixAddress
 from app.errors import AppError, Conflict, Forbidden, Invalid
-from app.services.addresses import SOCKET_PATH_LIMIT, AddressRules, IPAddress, look_up
+from app.services.addresses import SOCKET_PATH_LIMIT, AddressRules, look_up
 from app.settings import Settings
 
 #: What names mean in these tests: nothing is asked of the network.
