@@ -21,8 +21,12 @@ class Daemon(ABC):
 
     def stop(self, timeout_s: float) -> None:
         self._stop.set()
+        self._rouse()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
+
+    def _rouse(self) -> None:  # noqa: B027  # most wait for nothing else
+        """End a wait for something else than `_stop`, now that it is set."""
 
     @abstractmethod
     def _run(self) -> None:

@@ -19,6 +19,7 @@ from app.errors import AppError, Conflict, FieldError, Invalid, NotFound
 from app.log_facts import LogStats
 from app.search.line import format as line_of
 from app.search.terms import Filter
+from app.services.daemon import Daemon
 from app.services.requests import newest_of
 from app.store.requests import Chosen, RequestStore
 from app.who import Act, Who
@@ -70,9 +71,11 @@ class Deletion:
         return self.state == "done" or self.deleted > 0
 
 
-class Deletions:
-    """One thread does a bit for each of them in turn. Thread: `start` and `stop` once each; the
-    rest any."""
+class Deletions(Daemon):
+    """One thread does a bit for each of them in turn; what is not deleted at the end stays.
+
+    Thread: `start` and `stop` as of `Daemon`; the rest any.
+    """
 
     def __init__(
         self,
@@ -84,26 +87,18 @@ class Deletions:
     ) -> None:
         """`changed` is told when requests were deleted; `note` keeps an act. `clock_us`:
         microseconds since 1970."""
+        super().__init__("deletions")
         self._audit = note
         self._store = store
         self._recorder = recorder
         self._changed = changed
         self._clock_us = clock_us
-        self._lock = threading.Condition()  # guards the two below
+        self._lock = threading.Condition()  # guards what is below
         self._known: dict[str, Deletion] = {}
-        self._stop = False
-        # A daemon: a disk that hangs must not keep the process alive. What is not deleted stays.
-        self._thread = threading.Thread(target=self._run, name="deletions", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, timeout_s: float) -> None:
+    def _rouse(self) -> None:
         with self._lock:
-            self._stop = True
             self._lock.notify()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
 
     def plan(self, filter_: Filter, by: Who) -> Deletion:
         """Fix what would go, and begin to count it. Raises: Invalid `search_empty`."""
@@ -175,24 +170,20 @@ class Deletions:
     def _run(self) -> None:
         while (known := self._next()) is not None:
             if self._is_busy():
-                self._pause(_BUSY_PAUSE_S)
+                self._stop.wait(_BUSY_PAUSE_S)
                 continue
             began = time.monotonic()
             self._note(known, self._stepped(known))
-            self._pause(_REST * (time.monotonic() - began))
+            self._stop.wait(_REST * (time.monotonic() - began))
 
     def _next(self) -> Deletion | None:
         """The one whose turn it is, once there is one; None at the end."""
         with self._lock:
-            self._lock.wait_for(lambda: self._stop or self._active() is not None)
-            return None if self._stop else self._active()
+            self._lock.wait_for(lambda: self._stop.is_set() or self._active() is not None)
+            return None if self._stop.is_set() else self._active()
 
     def _active(self) -> Deletion | None:
         return next((one for one in self._known.values() if one.is_active), None)
-
-    def _pause(self, seconds: float) -> None:
-        with self._lock:
-            self._lock.wait_for(lambda: self._stop, seconds)
 
     def _is_busy(self) -> bool:
         stats = self._recorder()

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from app.domain import HeldDay, RetentionRules
 from app.errors import NotFound
+from app.services.daemon import Daemon
 from app.services.fields import FieldReader
 from app.store.requests import RequestStore
 from app.store.retention import RetentionTable
@@ -56,8 +57,8 @@ class Kept:
     days_left: float | None
 
 
-class Retention:
-    """Thread: `start` and `stop` once each; the rest any."""
+class Retention(Daemon):
+    """Thread: `start` and `stop` as of `Daemon`; the rest any."""
 
     def __init__(
         self,
@@ -67,25 +68,17 @@ class Retention:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`note` keeps an act. `clock`: seconds since 1970."""
+        super().__init__("retention")
         self._rules = rules
         self._note = note
         self._store = store
         self._clock = clock
-        self._stop = False
         self._wake = threading.Event()
         self._failed = False
         self._trimmed: str | None = None  # the day of which that is noted
-        # A daemon: a disk that hangs must not keep the process alive. It has nothing to lose.
-        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, timeout_s: float) -> None:
-        self._stop = True
+    def _rouse(self) -> None:
         self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
 
     def change(self, body: Mapping[str, object], by: Who) -> RetentionRules:
         """Change the rules that `body` names, and hold to them from now on.
@@ -137,7 +130,7 @@ class Retention:
         day, which stays, its oldest rows. Raises: what the store does."""
         rules = self._rules.get()
         days = self._store.days()
-        while len(days) > 1 and not self._stop and self._is_too_much(rules, days):
+        while len(days) > 1 and not self._stop.is_set() and self._is_too_much(rules, days):
             oldest = days.pop()
             facts = {"rows": self._store.rows(oldest.day), "bytes": oldest.bytes}
             act = Act(by=SOCKPIT, what="log.delete_day", target=oldest.day, before=facts)
@@ -150,7 +143,7 @@ class Retention:
     def _trim(self, day: str, most_bytes: int) -> None:
         """It is noted once a day: at the limit there is a bit to do at each look."""
         steps = 0
-        while not self._stop and self._store.trim(day, most_bytes):
+        while not self._stop.is_set() and self._store.trim(day, most_bytes):
             steps += 1
         if not steps:
             return
@@ -169,7 +162,7 @@ class Retention:
         return days[-1].day < kept_from.strftime("%Y%m%d")
 
     def _run(self) -> None:
-        while not self._stop:
+        while not self._stop.is_set():
             self._wake.clear()
             try:
                 self.hold()
@@ -179,7 +172,7 @@ class Retention:
                     log.exception("the log cannot be kept within its limits; told once, trying on")
             else:
                 self._failed = False
-            if not self._stop:
+            if not self._stop.is_set():
                 self._wake.wait(_LOOK_S)
 
 
